@@ -1,0 +1,31 @@
+//! `tests`: every unit and behaviour test, with nextest where it is installed.
+
+use anyhow::Result;
+
+use super::{Step, Verdict};
+use crate::project::Project;
+
+pub(super) const STEP: Step = Step { name: "tests", about: "unit and behaviour tests", check };
+
+/// Cases a property test tries under `--full`; proptest's own default is 256.
+const FULL_CASES: &str = "10000";
+
+fn check(project: &Project) -> Result<Verdict> {
+    let nextest = project.has_cargo("nextest");
+    let mut command = match (nextest, project.full()) {
+        (true, false) => project.cargo("nextest run --workspace --locked"),
+        // The profile `full` gives a test the time that this many cases take.
+        (true, true) => project.cargo("nextest run --workspace --locked --profile full"),
+        (false, _) => project.cargo("test --workspace --lib --bins --tests --locked"),
+    };
+    if project.full() {
+        command.env("PROPTEST_CASES", FULL_CASES);
+    }
+    project.run(command)?;
+    if nextest {
+        return Ok(Verdict::Passed);
+    }
+    Ok(Verdict::Noted(
+        "run by `cargo test`, without time limits: nextest is missing (`cargo install --locked cargo-nextest`)".into(),
+    ))
+}
