@@ -1,0 +1,10 @@
+use owlbus::Event;
+
+#[derive(Event)]
+#[event(topic = "reading.taken")]
+union Reading {
+    whole: u32,
+    parts: [u8; 4],
+}
+
+fn main() {}
