@@ -1,0 +1,314 @@
+//! The handle people hold.
+
+use std::{
+    borrow::Borrow,
+    fmt,
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use smol_str::SmolStr;
+use tokio::runtime::Handle;
+
+use crate::{
+    accept::{self, Limits, PublishError, Receipt, Turnstile},
+    config::{BusBuilder, MailboxConfig},
+    dispatch::Routes,
+    event::{EventBuilder, IntoEvent},
+    handle::{Content, Handler, On, SubscribeError, Subscription, Workers},
+    memory::Memory,
+    own_events,
+    shutdown::{self, Ending, ShutdownReport},
+    stats::{Pressure, Stats, SubscriptionStats},
+    topic::IntoPatterns,
+};
+
+/// An event bus: publishers hand it events, and it brings them to the handlers that asked for them.
+///
+/// A handle, cheap to clone. The bus is ready when built, and ends with [`shutdown`](Bus::shutdown), or, with a
+/// warning about what was not delivered, when its last handle is dropped.
+#[derive(Clone)]
+pub struct Bus(Arc<Lease>);
+
+/// A handle that does not keep the bus.
+pub(crate) struct WeakBus(Weak<Lease>);
+
+/// What all handles share; its end is the end of the bus, for workers hold the core only.
+struct Lease {
+    core: Arc<Core>,
+}
+
+/// What the stages of one bus share.
+pub(crate) struct Core {
+    pub(crate) source: SmolStr,
+    pub(crate) limits: Limits,
+    /// Mailboxes of subscriptions that say nothing else.
+    pub(crate) mailbox: MailboxConfig,
+    pub(crate) shutdown_deadline: Duration,
+    pub(crate) turnstile: Turnstile,
+    pub(crate) routes: Routes,
+    pub(crate) memory: Arc<Memory>,
+    /// Read by every mailbox of the bus.
+    pub(crate) paused: Arc<AtomicBool>,
+    /// The tasks that handle deliveries; a shutdown waits for them.
+    pub(crate) workers: Workers,
+    /// How the bus ended, once it has.
+    pub(crate) ending: Ending,
+    /// Where workers run: the runtime the bus was built in, where it was built in one.
+    pub(crate) runtime: Option<Handle>,
+    refused: AtomicU64,
+    started: AtomicBool,
+}
+
+static GLOBAL: OnceLock<Bus> = OnceLock::new();
+
+impl Bus {
+    /// A bus in memory with the default settings.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// use owlbus::{Bus, Delivery, Event};
+    ///
+    /// let bus = Bus::in_memory();
+    /// bus.subscribe(|event: Delivery| async move { println!("{event}") }).await?;
+    /// bus.publish(Event::json("user.logged_in", 42)?).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::new(BusBuilder::new())
+    }
+
+    /// Builds a bus with settings of its own.
+    pub fn builder() -> BusBuilder {
+        BusBuilder::new()
+    }
+
+    /// The bus of the whole program: the one given to [`set_global`](Self::set_global), else one in memory, made now.
+    pub fn global() -> &'static Bus {
+        GLOBAL.get_or_init(Bus::in_memory)
+    }
+
+    /// Makes `bus` the bus of the whole program.
+    ///
+    /// # Errors
+    ///
+    /// Gives it back where there is one already.
+    pub fn set_global(bus: Bus) -> Result<(), Bus> {
+        GLOBAL.set(bus)
+    }
+
+    /// Publishes an event: a value of a type that derives `Event`, or an [`Event`].
+    ///
+    /// Ok means: it is in the mailbox of every matching subscription, or the loss is counted, told to the
+    /// subscription as a gap, and named in [`Receipt::dropped`]. A mailbox that blocks lets this wait for room, for
+    /// as long as the subscription says (5 s by default). Dropping the future while it waits counts as that time
+    /// being over; dropping it before it was polled publishes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] gives the event back; nobody got it.
+    pub async fn publish(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+        accept::publish(self.core(), event.into_event()).await
+    }
+
+    /// Publishes events one after the other; one result an event, in their order.
+    ///
+    /// Dropping the future leaves the events after the one it waited for unpublished.
+    pub async fn publish_batch<I>(&self, events: I) -> Vec<Result<Receipt, PublishError>>
+    where
+        I: IntoIterator<Item: IntoEvent>,
+    {
+        let events = events.into_iter();
+        let mut results = Vec::with_capacity(events.size_hint().0);
+        for event in events {
+            results.push(accept::publish(self.core(), event.into_event()).await);
+        }
+        results
+    }
+
+    /// Sets fields of an event before it is published.
+    ///
+    /// ```
+    /// # async fn example(bus: owlbus::Bus, order: owlbus::Event) -> Result<(), owlbus::PublishError> {
+    /// bus.event(order).topic("orders.eu").key("42").priority(owlbus::Priority::High).publish().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn event(&self, event: impl IntoEvent) -> EventBuilder<&Bus> {
+        EventBuilder::new(event.into_event(), self)
+    }
+
+    /// Subscribes a handler to the events of its type, on whatever topic: `|login: Delivery<UserLoggedIn>| …`.
+    /// A handler of plain `Delivery` gets every event.
+    ///
+    /// The subscription lasts until the bus ends or it is unsubscribed, also where the [`Subscription`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`]: the bus is closed, or this is not called in a tokio runtime and the bus knows none.
+    pub async fn subscribe<T: Content, H: Handler<T>>(&self, handler: H) -> Result<Subscription, SubscribeError> {
+        On::of_type(self).handle(handler).await
+    }
+
+    /// Subscribes a handler to the next event of its type, and to that one only.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub async fn once<T: Content, H: Handler<T>>(&self, handler: H) -> Result<Subscription, SubscribeError> {
+        On::of_type(self).once().handle(handler).await
+    }
+
+    /// Begins a subscription to topics: a pattern, a topic, or several of them.
+    ///
+    /// ```
+    /// # async fn example(bus: owlbus::Bus) -> Result<(), owlbus::SubscribeError> {
+    /// use owlbus::Delivery;
+    ///
+    /// bus.on(["hook.**", "system.error"]).name("log").handle(|event: Delivery| async move { println!("{event}") }).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on(&self, patterns: impl IntoPatterns) -> On<'_> {
+        On::topics(self, patterns)
+    }
+
+    /// What happened so far: events by topic, and every subscription.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let core = self.core();
+        let counts = core.routes.counts();
+        Stats {
+            accepted: core.turnstile.accepted(),
+            refused: core.refused.load(Relaxed),
+            topics: counts.snapshot(),
+            other: counts.other(),
+            subscriptions: core.routes.all().iter().map(|subscriber| SubscriptionStats::of(subscriber)).collect(),
+            bytes: core.memory.held(),
+        }
+    }
+
+    /// How full the bus is: its fullest mailbox, and its memory.
+    #[must_use]
+    pub fn pressure(&self) -> Pressure {
+        self.core().pressure()
+    }
+
+    /// Begins or continues delivery on a bus that was built paused.
+    pub fn resume(&self) {
+        let core = self.core();
+        if core.paused.swap(false, SeqCst) {
+            core.routes.all().iter().for_each(|subscriber| subscriber.mailbox.wake());
+            core.announce();
+        }
+    }
+
+    /// Ends the bus with its default deadline: see [`shutdown_within`](Self::shutdown_within).
+    pub async fn shutdown(&self) -> ShutdownReport {
+        shutdown::run(&self.0.core, self.core().shutdown_deadline).await
+    }
+
+    /// Ends the bus: stops accepting, lets handlers finish what waits, and at the deadline cancels them.
+    ///
+    /// The report lists what was not delivered. Calling it again, or at once from several places, ends the bus once
+    /// and gives everybody the same report; dropping the future does not stop the shutdown. A handler that awaits
+    /// the end of its own bus is cancelled at the deadline, like any handler that does not return.
+    pub async fn shutdown_within(&self, deadline: Duration) -> ShutdownReport {
+        shutdown::run(&self.0.core, deadline).await
+    }
+
+    pub(crate) fn new(config: BusBuilder) -> Self {
+        let core = Core {
+            source: config.source,
+            limits: config.limits,
+            mailbox: config.mailbox,
+            shutdown_deadline: config.shutdown_deadline,
+            turnstile: Turnstile::default(),
+            routes: Routes::new(),
+            memory: Arc::new(Memory::new(config.memory as u64)),
+            paused: Arc::new(AtomicBool::new(config.paused)),
+            workers: Workers::default(),
+            ending: Ending::default(),
+            runtime: Handle::try_current().ok(),
+            refused: AtomicU64::new(0),
+            started: AtomicBool::new(false),
+        };
+        Self(Arc::new(Lease { core: Arc::new(core) }))
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.0.core
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakBus {
+        WeakBus(Arc::downgrade(&self.0))
+    }
+}
+
+impl WeakBus {
+    pub(crate) fn upgrade(&self) -> Option<Bus> {
+        self.0.upgrade().map(Bus)
+    }
+}
+
+impl Core {
+    pub(crate) fn count_refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
+    /// Tells that the bus has started, once, when somebody is there to hear it.
+    pub(crate) fn announce(&self) {
+        if self.routes.anybody_hears() && !self.paused.load(SeqCst) && !self.started.swap(true, Relaxed) {
+            own_events::started(self);
+        }
+    }
+
+    fn pressure(&self) -> Pressure {
+        let memory = self.memory.held() as f64 / self.memory.limit() as f64;
+        let none = Pressure { level: Default::default(), ratio: 0.0, subscription: None, memory };
+        self.routes.all().iter().fold(none, |fullest, subscriber| {
+            let (ratio, level) = subscriber.mailbox.pressure();
+            if fullest.subscription.is_some() && ratio <= fullest.ratio {
+                return fullest;
+            }
+            Pressure { level, ratio, subscription: Some(subscriber.name.to_string()), memory }
+        })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        shutdown::abandon(&self.core);
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("source", &self.core().source).finish_non_exhaustive()
+    }
+}
+
+impl<B: Borrow<Bus>> EventBuilder<B> {
+    /// Publishes the event, as [`Bus::publish`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Rejected`] for the first wrong value that was given; else as [`Bus::publish`].
+    pub async fn publish(self) -> Result<Receipt, PublishError> {
+        let Self { event, error, bus } = self;
+        let core = bus.borrow().core();
+        match error {
+            None => accept::publish(core, event).await,
+            Some(error) => {
+                core.count_refused();
+                Err(PublishError::rejected(event, "event", error))
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! One reading of the clock, for everything that needs the time of an event.
+//!
+//! Durations come from tokio's clock, so that a paused runtime drives them; the calendar time of a reading is
+//! reckoned from it, and compared with the system's clock once a second, which saves a second reading an event.
+
+use std::{
+    cell::Cell,
+    sync::OnceLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::time::Instant;
+
+/// An instant on tokio's clock, in nanoseconds since the first reading of this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(pub(crate) u64);
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        let since = Instant::now().saturating_duration_since(*FIRST.get_or_init(Instant::now));
+        Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Time from `earlier` to this instant; zero where that is later.
+    pub(crate) fn since(self, earlier: Moment) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A reading: the instant, and the same instant in calendar time since the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub(crate) moment: Moment,
+    pub(crate) calendar: Duration,
+}
+
+/// The instant that far from now; a time nobody will see where it is further than the clock can count.
+pub(crate) fn deadline(after: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    let now = Instant::now();
+    now.checked_add(after.min(FAR)).unwrap_or(now)
+}
+
+/// How long a comparison of the two clocks is good for.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static COMPARED: Cell<Option<Reading>> = const { Cell::new(None) };
+}
+
+impl Reading {
+    pub(crate) fn take() -> Self {
+        let moment = Moment::now();
+        COMPARED.with(|compared| match compared.get() {
+            Some(then) if moment >= then.moment && moment.since(then.moment) < GOOD_FOR => {
+                Self { moment, calendar: then.calendar + moment.since(then.moment) }
+            }
+            _ => {
+                let calendar = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let fresh = Self { moment, calendar };
+                compared.set(Some(fresh));
+                fresh
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_moves_both_times_alike() {
+        let before = Reading::take();
+        tokio::time::advance(Duration::from_millis(700)).await;
+        let after = Reading::take();
+        assert_eq!(after.moment.since(before.moment), Duration::from_millis(700));
+        assert_eq!(after.calendar.checked_sub(before.calendar), Some(Duration::from_millis(700)));
+    }
+}

@@ -1,0 +1,168 @@
+//! The settings of a bus, and their defaults.
+
+use std::{borrow::Cow, time::Duration};
+
+use smol_str::SmolStr;
+
+use crate::{
+    accept::Limits,
+    bus::Bus,
+    event::default_source,
+    handle::{MOST_BYTES, MOST_EVENTS, Overflow},
+};
+
+/// Why a bus could not be built, or a subscription not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{setting}` {problem}")]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The setting, by the name it has in the builder.
+    pub setting: &'static str,
+    /// What is wrong with it, and what it may be.
+    pub problem: Cow<'static, str>,
+}
+
+impl ConfigError {
+    pub(crate) fn new(setting: &'static str, problem: impl Into<Cow<'static, str>>) -> Self {
+        Self { setting, problem: problem.into() }
+    }
+}
+
+/// Builds a [`Bus`] with settings of its own.
+///
+/// ```
+/// use owlbus::{Bus, Overflow};
+///
+/// let bus = Bus::builder().source("shop").mailbox(10_000, Overflow::DropOldest).build()?;
+/// # Ok::<(), owlbus::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "no bus is there until `build` is called"]
+pub struct BusBuilder {
+    pub(crate) source: SmolStr,
+    pub(crate) mailbox: MailboxConfig,
+    pub(crate) memory: usize,
+    pub(crate) limits: Limits,
+    pub(crate) paused: bool,
+    pub(crate) shutdown_deadline: Duration,
+}
+
+/// Room of a mailbox, and what happens when there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MailboxConfig {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+    pub(crate) overflow: Overflow,
+}
+
+impl MailboxConfig {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if !(1..=MOST_EVENTS).contains(&self.events) {
+            let problem = format!("is {}, and a mailbox has room for 1 to {MOST_EVENTS} events", self.events);
+            return Err(ConfigError::new("mailbox", problem));
+        }
+        if !(1..=MOST_BYTES).contains(&self.bytes) {
+            let problem = format!("is {}, and a mailbox has room for 1 to {MOST_BYTES} bytes", self.bytes);
+            return Err(ConfigError::new("mailbox_bytes", problem));
+        }
+        Ok(())
+    }
+}
+
+impl BusBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            source: SmolStr::new_static(default_source()),
+            mailbox: MailboxConfig { events: 1024, bytes: 16 << 20, overflow: Overflow::default() },
+            memory: 256 << 20,
+            limits: Limits::default(),
+            paused: false,
+            shutdown_deadline: Duration::from_secs(30),
+        }
+    }
+
+    /// The source of events whose publisher names none. Default: the executable's name.
+    pub fn source(mut self, source: impl AsRef<str>) -> Self {
+        self.source = source.as_ref().into();
+        self
+    }
+
+    /// Room of the mailbox of a subscription that says nothing else, in events, and what happens when there is none.
+    /// Default: 1,024 events, `Block` for 5 s.
+    pub fn mailbox(mut self, events: usize, overflow: Overflow) -> Self {
+        self.mailbox.events = events;
+        self.mailbox.overflow = overflow;
+        self
+    }
+
+    /// Room of a mailbox in bytes, beside that in events. Default: 16 MiB.
+    pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
+        self.mailbox.bytes = bytes;
+        self
+    }
+
+    /// Bytes all mailboxes may hold together; above it, publishes fail as `Overloaded`. Default: 256 MiB.
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Bytes of data an event may have. Default: 1 MiB.
+    pub fn event_bytes(mut self, bytes: usize) -> Self {
+        self.limits.event_bytes = bytes;
+        self
+    }
+
+    /// How deep JSON data may be nested. Default: 128.
+    pub fn json_depth(mut self, levels: usize) -> Self {
+        self.limits.json_depth = levels;
+        self
+    }
+
+    /// Entries of metadata an event may have. Default: 64.
+    pub fn metadata_entries(mut self, entries: usize) -> Self {
+        self.limits.metadata_entries = entries;
+        self
+    }
+
+    /// Bytes of metadata an event may have, as JSON text. Default: 8 KiB.
+    pub fn metadata_bytes(mut self, bytes: usize) -> Self {
+        self.limits.metadata_bytes = bytes;
+        self
+    }
+
+    /// Holds delivery until [`Bus::resume`]; events are accepted and wait. Default: the bus is ready when built.
+    pub fn paused(mut self) -> Self {
+        self.paused = true;
+        self
+    }
+
+    /// How long a shutdown waits for handlers unless it is told otherwise. Default: 30 s.
+    pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
+        self.shutdown_deadline = deadline;
+        self
+    }
+
+    /// The bus.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the setting that is wrong.
+    pub fn build(self) -> Result<Bus, ConfigError> {
+        if self.source.is_empty() {
+            return Err(ConfigError::new("source", "is empty; leave it out and it is the executable's name"));
+        }
+        if self.memory == 0 {
+            return Err(ConfigError::new("memory", "is 0, so nothing could ever be published"));
+        }
+        self.mailbox.check()?;
+        Ok(Bus::new(self))
+    }
+}
+
+impl Default for BusBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+

@@ -1,0 +1,269 @@
+//! Which subscriptions want events of a topic and a type.
+//!
+//! The table is one, under a lock; each publishing thread remembers what it looked up there for the topics it
+//! publishes most. What is remembered is good for one version of one table: versions come from a counter of the
+//! whole process, so that one bus's routes are never taken for another's.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    hash::BuildHasher,
+    rc::Rc,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+};
+
+use foldhash::quality::{FixedState, RandomState};
+use smol_str::SmolStr;
+
+use super::{
+    subscriber::{Subscriber, SubscriberId},
+    tree::TopicTree,
+};
+use crate::{event::Event, stats::TopicCounts, topic::Topic};
+
+/// The subscriptions that want events of one topic and one type, and the counter of that topic.
+pub(crate) struct Matched {
+    pub(crate) subscribers: Vec<Arc<Subscriber>>,
+    pub(crate) published: Arc<AtomicU64>,
+}
+
+/// The subscriptions of one bus, by what they want.
+pub(crate) struct Routes {
+    table: RwLock<Table>,
+    /// Changes with every change of the table.
+    version: AtomicU64,
+    /// Spreads the topics of several buses over different places of what a thread remembers.
+    seed: u64,
+    /// Subscriptions that reserve a place before the event is anywhere.
+    rejecting: AtomicUsize,
+    /// Subscriptions to what the bus itself has to say.
+    hearing: AtomicUsize,
+    counts: TopicCounts,
+}
+
+struct Table {
+    by_topic: TopicTree<SubscriberId>,
+    by_type: HashMap<SmolStr, Vec<SubscriberId>, RandomState>,
+    subscribers: HashMap<SubscriberId, Arc<Subscriber>, RandomState>,
+    names: HashSet<Arc<str>, RandomState>,
+}
+
+/// The last version given to any table of this process.
+static VERSION: AtomicU64 = AtomicU64::new(0);
+
+impl Routes {
+    pub(crate) fn new() -> Self {
+        let version = next_version();
+        Self {
+            table: RwLock::new(Table::new()),
+            version: AtomicU64::new(version),
+            seed: version.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            rejecting: AtomicUsize::new(0),
+            hearing: AtomicUsize::new(0),
+            counts: TopicCounts::default(),
+        }
+    }
+
+    /// The subscriptions that want this event, but for their filters. Not to be held across an await.
+    pub(crate) fn lookup(&self, event: &Event) -> Rc<Matched> {
+        let version = self.version.load(Acquire);
+        let (topic, event_type) = (event.topic(), event.event_type());
+        let known = REMEMBERED.with_borrow_mut(|remembered| {
+            let known = remembered.place(self.seed, topic, event_type).as_ref();
+            known.filter(|known| known.is(version, topic, event_type)).map(|known| Rc::clone(&known.matched))
+        });
+        known.unwrap_or_else(|| self.look_up_anew(version, topic, event_type))
+    }
+
+    fn look_up_anew(&self, version: u64, topic: &Topic, event_type: &str) -> Rc<Matched> {
+        let matched = Rc::new(self.find(topic, event_type));
+        let known = Known { version, topic: topic.clone(), event_type: event_type.into(), matched: Rc::clone(&matched) };
+        let forgotten = REMEMBERED
+            .with_borrow_mut(|remembered| remembered.place(self.seed, topic, event_type).replace(known));
+        // What is forgotten may be the last holder of a subscription, and is dropped out here.
+        drop(forgotten);
+        matched
+    }
+
+    fn find(&self, topic: &Topic, event_type: &str) -> Matched {
+        let mut ids = Vec::new();
+        let table = self.read();
+        table.by_topic.matches(topic, &mut ids);
+        if !topic.is_reserved() {
+            ids.extend(table.by_type.get(event_type).into_iter().flatten());
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let wants_type = |subscriber: &&Arc<Subscriber>| {
+            subscriber.types.is_none_or(|types| types.contains(&event_type))
+        };
+        let subscribers = ids.iter().filter_map(|id| table.subscribers.get(id)).filter(wants_type).cloned().collect();
+        drop(table);
+        Matched { subscribers, published: self.counts.of(topic) }
+    }
+
+    /// Adds a subscription under its name, or gives it back where the name is taken.
+    pub(crate) fn add(&self, subscriber: Subscriber) -> Result<Arc<Subscriber>, Box<Subscriber>> {
+        let mut table = self.write();
+        if !table.names.insert(Arc::clone(&subscriber.name)) {
+            return Err(Box::new(subscriber));
+        }
+        let subscriber = Arc::new(subscriber);
+        for pattern in &subscriber.patterns {
+            table.by_topic.insert(pattern, subscriber.id);
+        }
+        if subscriber.patterns.is_empty() {
+            for event_type in subscriber.types.into_iter().flatten() {
+                table.by_type.entry((*event_type).into()).or_default().push(subscriber.id);
+            }
+        }
+        if subscriber.rejects {
+            self.rejecting.fetch_add(1, Relaxed);
+        }
+        if subscriber.hears_own() {
+            self.hearing.fetch_add(1, Relaxed);
+        }
+        table.subscribers.insert(subscriber.id, Arc::clone(&subscriber));
+        self.changed(&table);
+        Ok(subscriber)
+    }
+
+    /// Removes a subscription; says whether it was there.
+    pub(crate) fn remove(&self, subscriber: &Subscriber) -> bool {
+        let mut table = self.write();
+        let Some(removed) = table.subscribers.remove(&subscriber.id) else { return false };
+        table.names.remove(&subscriber.name);
+        for pattern in &subscriber.patterns {
+            table.by_topic.remove(pattern, subscriber.id);
+        }
+        if subscriber.patterns.is_empty() {
+            table.forget_types(subscriber);
+        }
+        if subscriber.rejects {
+            self.rejecting.fetch_sub(1, Relaxed);
+        }
+        if subscriber.hears_own() {
+            self.hearing.fetch_sub(1, Relaxed);
+        }
+        self.changed(&table);
+        drop(table);
+        // The last holder drops code of users, which does not happen under the lock.
+        drop(removed);
+        true
+    }
+
+    /// Whether any subscription reserves a place before the event is anywhere.
+    pub(crate) fn any_rejecting(&self) -> bool {
+        self.rejecting.load(Relaxed) > 0
+    }
+
+    /// Whether anybody hears what the bus itself has to say.
+    pub(crate) fn anybody_hears(&self) -> bool {
+        self.hearing.load(Relaxed) > 0
+    }
+
+    /// Every subscription, in the order they were made.
+    pub(crate) fn all(&self) -> Vec<Arc<Subscriber>> {
+        let mut all: Vec<_> = self.read().subscribers.values().cloned().collect();
+        all.sort_unstable_by_key(|subscriber| subscriber.id);
+        all
+    }
+
+    /// A name nobody has: this one, or this one with a number.
+    pub(crate) fn free_name(&self, wanted: &str) -> Arc<str> {
+        let table = self.read();
+        let numbered = (2_u64..).map(|number| Arc::from(format!("{wanted}#{number}")));
+        let mut candidates = std::iter::once(Arc::from(wanted)).chain(numbered);
+        candidates.find(|name| !table.names.contains(name)).unwrap_or_else(|| Arc::from(wanted))
+    }
+
+    pub(crate) fn counts(&self) -> &TopicCounts {
+        &self.counts
+    }
+
+    /// The table has changed: what was remembered of it is void.
+    fn changed(&self, _table: &Table) {
+        self.version.store(next_version(), Release);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn new() -> Self {
+        Self {
+            by_topic: TopicTree::new(),
+            by_type: HashMap::default(),
+            subscribers: HashMap::default(),
+            names: HashSet::default(),
+        }
+    }
+
+    fn forget_types(&mut self, subscriber: &Subscriber) {
+        for event_type in subscriber.types.into_iter().flatten() {
+            if let Some(ids) = self.by_type.get_mut(*event_type) {
+                ids.retain(|id| *id != subscriber.id);
+                if ids.is_empty() {
+                    self.by_type.remove(*event_type);
+                }
+            }
+        }
+    }
+}
+
+fn next_version() -> u64 {
+    VERSION.fetch_add(1, Relaxed) + 1
+}
+
+/// How many topics a thread remembers the routes of.
+const PLACES: usize = 1024;
+
+thread_local! {
+    static REMEMBERED: RefCell<Remembered> = RefCell::new(Remembered::new());
+}
+
+/// The routes a thread looked up, one for each place a topic can hash to.
+struct Remembered {
+    hash: FixedState,
+    places: Vec<Option<Known>>,
+}
+
+struct Known {
+    version: u64,
+    topic: Topic,
+    event_type: SmolStr,
+    matched: Rc<Matched>,
+}
+
+impl Known {
+    fn is(&self, version: u64, topic: &Topic, event_type: &str) -> bool {
+        self.version == version && self.topic == *topic && self.event_type == event_type
+    }
+}
+
+impl Remembered {
+    fn new() -> Self {
+        Self { hash: FixedState::default(), places: std::iter::repeat_with(|| None).take(PLACES).collect() }
+    }
+
+    fn place(&mut self, seed: u64, topic: &Topic, event_type: &str) -> &mut Option<Known> {
+        let mut hash = self.hash.hash_one(topic.as_str());
+        if topic != event_type {
+            hash ^= self.hash.hash_one(event_type);
+        }
+        let place = (hash ^ seed) as usize % PLACES;
+        &mut self.places[place]
+    }
+}

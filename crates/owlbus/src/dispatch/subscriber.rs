@@ -1,0 +1,137 @@
+//! A subscription as the stages see it.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use crate::{
+    event::Event,
+    handle::{CUT_OFF, DropReason, Gap, Mailbox, Queued},
+    topic::Pattern,
+};
+
+pub(crate) type Filter = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
+pub(crate) type Transform = Arc<dyn Fn(Event) -> Event + Send + Sync>;
+pub(crate) type OnGap = Arc<dyn Fn(Gap) + Send + Sync>;
+
+/// A number no other subscription of this process has.
+pub(crate) type SubscriberId = u64;
+
+/// One subscription: what it wants, and where that goes.
+pub(crate) struct Subscriber {
+    pub(crate) id: SubscriberId,
+    pub(crate) name: Arc<str>,
+    /// Topics it wants; empty where it wants types on any topic.
+    pub(crate) patterns: Vec<Pattern>,
+    /// Types it wants; `None` is all.
+    pub(crate) types: Option<&'static [&'static str]>,
+    /// Asked by every publisher; gone when the subscription ends, for routes in caches outlive it.
+    pub(crate) filter: Closable<Filter>,
+    pub(crate) transform: Closable<Transform>,
+    pub(crate) on_gap: Closable<OnGap>,
+    /// For `once`: whether an event has claimed it.
+    pub(crate) claimed: Option<AtomicBool>,
+    /// Whether the mailbox reserves a place before the event is anywhere.
+    pub(crate) rejects: bool,
+    pub(crate) mailbox: Mailbox,
+    /// Events that matched but for the filter.
+    pub(crate) filtered: AtomicU64,
+}
+
+/// What a subscription says of an event on one of its topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Yes,
+    No,
+    /// The filter panicked; the event counts as skipped.
+    Skipped,
+}
+
+impl Subscriber {
+    /// Asks the filter, and claims a subscription that is for one event. Whoever claims in vain calls
+    /// [`unclaim`](Self::unclaim).
+    pub(crate) fn wants(&self, event: &Event) -> Wanted {
+        if let Some(filter) = self.filter.open() {
+            match catch_unwind(AssertUnwindSafe(|| filter(event))) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.filtered.fetch_add(1, Relaxed);
+                    return Wanted::No;
+                }
+                Err(panic) => {
+                    let error = crate::handle::panicked(&*panic);
+                    tracing::warn!(subscription = %self.name, %event, error, "the filter of a subscription failed");
+                    self.mailbox.skip();
+                    return Wanted::Skipped;
+                }
+            }
+        }
+        match &self.claimed {
+            Some(claimed) if claimed.swap(true, Relaxed) => Wanted::No,
+            _ => Wanted::Yes,
+        }
+    }
+
+    /// Makes a subscription for one event wait for another one.
+    pub(crate) fn unclaim(&self) {
+        if let Some(claimed) = &self.claimed {
+            claimed.store(false, Relaxed);
+        }
+    }
+
+    pub(crate) fn transformed(&self, event: Event) -> Event {
+        match self.transform.open() {
+            Some(transform) => transform(event),
+            None => event,
+        }
+    }
+
+    /// Whether it asks for what the bus itself has to say.
+    pub(crate) fn hears_own(&self) -> bool {
+        self.patterns.iter().any(Pattern::is_reserved)
+    }
+
+    /// The handling of a delivery was cut off.
+    pub(crate) fn cut_off(&self, queued: Queued) {
+        self.mailbox.finish(&queued, CUT_OFF);
+    }
+
+    /// Ends the subscription: nothing more starts. Gives back what had not started.
+    pub(crate) fn end(&self, reason: DropReason) -> Vec<Event> {
+        let left = self.mailbox.close(reason);
+        self.filter.close();
+        self.transform.close();
+        self.on_gap.close();
+        left
+    }
+}
+
+/// Code of the user that is let go of when the subscription ends, whoever still holds the subscription.
+pub(crate) struct Closable<F> {
+    /// Spares a subscription without such code the lock.
+    present: bool,
+    code: RwLock<Option<F>>,
+}
+
+impl<F: Clone> Closable<F> {
+    pub(crate) fn new(code: Option<F>) -> Self {
+        Self { present: code.is_some(), code: RwLock::new(code) }
+    }
+
+    pub(crate) fn open(&self) -> Option<F> {
+        if !self.present {
+            return None;
+        }
+        self.code.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn close(&self) {
+        let code = self.code.write().unwrap_or_else(PoisonError::into_inner).take();
+        // Dropped here, after the lock.
+        drop(code);
+    }
+}

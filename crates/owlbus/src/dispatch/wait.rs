@@ -1,0 +1,84 @@
+//! A publisher that waits for room in one mailbox.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use tokio::time::Instant;
+
+use super::subscriber::Subscriber;
+use crate::{
+    clock,
+    event::Event,
+    handle::{DropReason, Entered, Load},
+};
+
+/// A publisher's wait for room in one mailbox. Dropped before its end, it counts as timed out.
+pub(crate) struct Wait {
+    pub(crate) subscriber: Arc<Subscriber>,
+    state: Entered,
+    deadline: Instant,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    Inside,
+    Dropped(DropReason),
+    /// The subscription ended meanwhile: it never matched.
+    Gone,
+}
+
+impl Wait {
+    /// Stands in line.
+    pub(crate) fn new(subscriber: Arc<Subscriber>, event: &Event, load: Load) -> Self {
+        let state = subscriber.mailbox.enter(event, load, Waker::noop());
+        let deadline = clock::deadline(subscriber.mailbox.patience());
+        Self { subscriber, state, deadline }
+    }
+
+    /// When the publisher loses patience.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
+        if let Entered::Waiting(ticket) = self.state
+            && let Poll::Ready(entered) = self.subscriber.mailbox.poll_entered(ticket, cx.waker())
+        {
+            self.state = entered;
+        }
+        match self.state {
+            Entered::Waiting(_) => Poll::Pending,
+            Entered::Inside => Poll::Ready(Waited::Inside),
+            Entered::Dropped(reason) => Poll::Ready(Waited::Dropped(reason)),
+            Entered::Closed => Poll::Ready(Waited::Gone),
+        }
+    }
+
+    /// Gives up, unless the event got in at the last moment.
+    pub(crate) fn give_up(&mut self) -> Waited {
+        match self.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(waited) => waited,
+            Poll::Pending => match self.leave() {
+                true => Waited::Dropped(DropReason::BlockTimeout),
+                false => Waited::Inside,
+            },
+        }
+    }
+
+    /// Leaves the line; says whether the event was dropped by that.
+    fn leave(&mut self) -> bool {
+        let Entered::Waiting(ticket) = self.state else { return false };
+        let dropped = self.subscriber.mailbox.leave(ticket);
+        self.state = if dropped { Entered::Dropped(DropReason::BlockTimeout) } else { Entered::Inside };
+        dropped
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

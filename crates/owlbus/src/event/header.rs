@@ -1,0 +1,148 @@
+//! Everything about an event but its data.
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+use smol_str::SmolStr;
+
+use super::{EventId, Metadata, Priority};
+use crate::{
+    clock::{Moment, Reading},
+    topic::Topic,
+};
+
+/// The fields most events have; the rest is in [`Extras`], which most events do without.
+pub(super) struct Header {
+    pub(super) id: EventId,
+    /// `None`: the topic the payload has of itself.
+    pub(super) topic: Option<Topic>,
+    /// Since the Unix epoch.
+    pub(super) time: Duration,
+    /// `None` until an event that names none is accepted by a bus.
+    pub(super) source: Option<SmolStr>,
+    /// `None`: events are ordered by topic.
+    pub(super) key: Option<SmolStr>,
+    /// `None`: the event is the first of its cause, and its correlation is its own id.
+    pub(super) correlation: Option<EventId>,
+    pub(super) priority: Priority,
+    /// When the bus accepted the event, as nanoseconds of [`Moment`]; 0 before. Written once more where an event is
+    /// accepted a second time, which is why it is not a plain field.
+    pub(super) accepted: AtomicU64,
+    /// The event's place in the journal; 0 before it has one.
+    pub(super) seq: AtomicU64,
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+/// The fields few events have.
+#[derive(Clone, Default)]
+pub(super) struct Extras {
+    pub(super) event_type: Option<SmolStr>,
+    pub(super) version: Option<u32>,
+    pub(super) causation: Option<EventId>,
+    pub(super) reply_to: Option<Topic>,
+    /// Since the Unix epoch.
+    pub(super) expires_at: Option<Duration>,
+    pub(super) metadata: Metadata,
+    pub(super) content_type: Option<SmolStr>,
+    pub(super) wire: Wire,
+}
+
+/// What has to be remembered of a CloudEvent for it to leave as it came.
+#[derive(Clone, Default)]
+pub(super) struct Wire {
+    /// The event came without a time.
+    pub(super) timeless: bool,
+    /// The time as text, where it is not the way this library would write it; likewise the expiry.
+    pub(super) time: Option<SmolStr>,
+    pub(super) expires_at: Option<SmolStr>,
+    /// `dataschema`, a URI that is carried along.
+    pub(super) schema: Option<SmolStr>,
+    /// The event's own `topic` attribute was there although it equals the type.
+    pub(super) names_topic: bool,
+    /// The priority was written although it is `Normal`.
+    pub(super) names_priority: bool,
+    /// Attributes with names or values no CloudEvent should have; they would else travel inside `metadata`.
+    pub(super) odd_attributes: bool,
+}
+
+/// What a bus fills in where the publisher left it out.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) source: SmolStr,
+    /// The event whose handler publishes: its id and its correlation.
+    pub(crate) cause: Option<Cause>,
+}
+
+/// The event that caused another: its id, and the correlation the other inherits.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause {
+    pub(crate) id: EventId,
+    pub(crate) correlation: EventId,
+}
+
+impl Header {
+    /// The header of an event that happens now.
+    pub(super) fn now(topic: Option<Topic>) -> Self {
+        let Reading { moment, calendar } = Reading::take();
+        Self {
+            id: EventId::generate_at(calendar),
+            topic,
+            time: calendar,
+            source: None,
+            key: None,
+            correlation: None,
+            priority: Priority::default(),
+            accepted: AtomicU64::new(moment.0),
+            seq: AtomicU64::new(0),
+            extras: None,
+        }
+    }
+
+    /// The same fields for a second header; it was not accepted by any bus.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            topic: self.topic.clone(),
+            time: self.time,
+            source: self.source.clone(),
+            key: self.key.clone(),
+            correlation: self.correlation.clone(),
+            priority: self.priority,
+            accepted: AtomicU64::new(Moment::now().0),
+            seq: AtomicU64::new(0),
+            extras: self.extras.clone(),
+        }
+    }
+
+    pub(super) fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// Fills in what the publisher left out.
+    pub(super) fn stamp(&mut self, stamp: &Stamp) {
+        if self.source.is_none() {
+            self.source = Some(stamp.source.clone());
+        }
+        let Some(cause) = &stamp.cause else { return };
+        if self.correlation.is_none() {
+            self.correlation = Some(cause.correlation.clone());
+        }
+        let extras = self.extras_mut();
+        if extras.causation.is_none() {
+            extras.causation = Some(cause.id.clone());
+        }
+    }
+
+    /// Whether [`stamp`](Self::stamp) would change anything.
+    pub(super) fn lacks(&self, stamp: &Stamp) -> bool {
+        let caused = || self.extras.as_ref().is_some_and(|extras| extras.causation.is_some());
+        self.source.is_none() || (stamp.cause.is_some() && (self.correlation.is_none() || !caused()))
+    }
+
+    /// Bytes the header holds outside its own place.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let ids = self.id.heap_bytes() + self.correlation.as_ref().map_or(0, EventId::heap_bytes);
+        let key = self.key.as_ref().filter(|key| key.is_heap_allocated()).map_or(0, SmolStr::len);
+        let extras = self.extras.as_ref().map_or(0, |extras| size_of::<Extras>() + extras.metadata.text_bytes());
+        ids + key + extras
+    }
+}

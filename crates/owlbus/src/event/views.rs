@@ -1,0 +1,175 @@
+//! The data of an event as JSON text, as JSON, and as Rust values: made at first use, remembered with the event.
+
+use std::{
+    any::{Any, type_name},
+    sync::OnceLock,
+};
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{ContentError, Event, payload::Form};
+use crate::typed::TypedEvent;
+
+/// What was made of the data so far.
+#[derive(Default)]
+pub(super) struct Views {
+    /// The JSON text of a Rust value.
+    text: OnceLock<Result<Bytes, ContentError>>,
+    /// The parsed JSON.
+    json: OnceLock<Result<Value, ContentError>>,
+    /// The data decoded into the Rust types it was asked for as, mostly one.
+    decoded: OnceLock<Box<Decoded>>,
+}
+
+/// One decoded form, and those that came after it.
+struct Decoded {
+    value: Box<dyn Any + Send + Sync>,
+    next: OnceLock<Box<Decoded>>,
+}
+
+impl Event {
+    fn views(&self) -> &Views {
+        self.0.views.get_or_init(Box::default)
+    }
+
+    /// The data as JSON text: byte for byte what came in, or a Rust value written once.
+    ///
+    /// # Errors
+    ///
+    /// A [`ContentError`] where there is no data, where it is not JSON, or where the Rust value refuses to be
+    /// written.
+    pub fn json_text(&self) -> Result<&Bytes, ContentError> {
+        match self.payload().form() {
+            Form::Json(text, _) => Ok(text),
+            Form::Value(value) => self.views().text.get_or_init(|| value.encode()).as_ref().map_err(Clone::clone),
+            Form::Bytes(_) => Err(ContentError::NotJson { content_type: self.content_type().to_owned() }),
+            Form::Empty => Err(ContentError::Empty),
+            Form::Of(event) => event.json_text(),
+        }
+    }
+
+    /// The data as parsed JSON, parsed at first use.
+    ///
+    /// # Errors
+    ///
+    /// As [`json_text`](Self::json_text), and where numbers or escapes in the text cannot be represented.
+    pub fn as_json(&self) -> Result<&Value, ContentError> {
+        if let Form::Of(event) = self.payload().form() {
+            return event.as_json();
+        }
+        let parse = || {
+            serde_json::from_slice(self.json_text()?).map_err(|error| ContentError::Syntax(error.to_string()))
+        };
+        self.views().json.get_or_init(parse).as_ref().map_err(Clone::clone)
+    }
+
+    /// The data as bytes: JSON text, the bytes as they came, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ContentError::Encode`] where a Rust value refuses to be written as JSON.
+    pub fn bytes(&self) -> Result<Bytes, ContentError> {
+        match self.payload().form() {
+            Form::Bytes(bytes) => Ok(bytes.clone()),
+            Form::Empty => Ok(Bytes::new()),
+            Form::Of(event) => event.bytes(),
+            Form::Json(..) | Form::Value(_) => self.json_text().cloned(),
+        }
+    }
+
+    /// One field of the data, by JSON pointer (RFC 6901: `/entity_id`, `/items/0/price`), of a Rust value or JSON.
+    ///
+    /// `None` where there is no such field or it is no `V`.
+    #[must_use]
+    pub fn get<V: DeserializeOwned>(&self, pointer: &str) -> Option<V> {
+        V::deserialize(self.as_json().ok()?.pointer(pointer)?).ok()
+    }
+
+    /// The data as a `T`, decoded anew at each call; [`view`](Self::view) remembers.
+    ///
+    /// # Errors
+    ///
+    /// [`ContentError::Decode`] names the field that is wrong and what was expected there.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, ContentError> {
+        let mut json = serde_json::Deserializer::from_slice(self.json_text()?);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| ContentError::Decode {
+            rust_type: type_name::<T>(),
+            field: error.path().to_string(),
+            reason: error.into_inner().to_string(),
+        })
+    }
+
+    /// The data as a `T`: the value itself where a `T` was published, else decoded from JSON once.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn view<T: TypedEvent>(&self) -> Result<&T, ContentError> {
+        match self.payload().form() {
+            Form::Of(event) => return event.view(),
+            Form::Value(value) => {
+                if let Some(value) = value.as_any().downcast_ref() {
+                    return Ok(value);
+                }
+            }
+            _ => {}
+        }
+        let mut place = &self.views().decoded;
+        loop {
+            let decoded = match place.get() {
+                Some(decoded) => decoded,
+                None => {
+                    // Decoding before taking the place lets two types be decoded at once; the loser looks again.
+                    let value = Box::new(self.decode::<T>()?);
+                    place.get_or_init(|| Box::new(Decoded { value, next: OnceLock::new() }))
+                }
+            };
+            match decoded.value.downcast_ref() {
+                Some(value) => return Ok(value),
+                None => place = &decoded.next,
+            }
+        }
+    }
+
+    /// The event with its fields and data as text for people, data and metadata included.
+    #[must_use]
+    pub fn pretty(&self) -> String {
+        match self.to_cloudevent() {
+            Ok(json) => serde_json::from_slice::<Value>(&json)
+                .and_then(|value| serde_json::to_string_pretty(&value))
+                .unwrap_or_else(|_| String::from_utf8_lossy(&json).into_owned()),
+            Err(error) => format!("{self}: {error}"),
+        }
+    }
+
+    /// The data's content type: `application/json` unless the publisher said otherwise.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        self.extras().and_then(|extras| extras.content_type.as_deref()).unwrap_or("application/json")
+    }
+
+    /// Bytes of the data; a Rust value counts its `size_of` until it was written as JSON.
+    pub(crate) fn content_bytes(&self) -> usize {
+        match self.payload().form() {
+            Form::Json(text, _) => text.len(),
+            Form::Bytes(bytes) => bytes.len(),
+            Form::Empty => 0,
+            Form::Of(event) => event.content_bytes(),
+            Form::Value(value) => {
+                let text = self.0.views.get().and_then(|views| views.text.get()?.as_ref().ok());
+                text.map_or(value.size(), Bytes::len)
+            }
+        }
+    }
+
+    /// How deep the JSON of the data is nested, where the data is JSON text.
+    pub(crate) fn json_depth(&self) -> usize {
+        match self.payload().form() {
+            Form::Json(_, depth) => depth,
+            Form::Of(event) => event.json_depth(),
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! One event on its way to one handler.
+
+use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+
+use super::{content::Content, subscription::Subscription};
+use crate::{
+    bus::Bus,
+    clock::Moment,
+    event::{ContentError, Event},
+    journal::Seq,
+};
+
+/// One event on its way to one handler.
+///
+/// It dereferences to what the handler asked for: `Delivery<UserLoggedIn>` to a `UserLoggedIn`, plain `Delivery` to
+/// the [`Event`], `Delivery<serde_json::Value>` to the JSON of the data.
+pub struct Delivery<T = Event> {
+    event: Event,
+    seat: Arc<Seat>,
+    attempt: u32,
+    content: PhantomData<fn() -> T>,
+}
+
+/// The worker that handles a delivery: what its deliveries have in common, counted apart from what publishers read.
+pub(crate) struct Seat {
+    pub(crate) subscription: Subscription,
+    pub(crate) bus: crate::bus::WeakBus,
+}
+
+impl<T: Content> Delivery<T> {
+    /// A delivery whose event is known to have the content.
+    pub(crate) fn new(event: Event, seat: Arc<Seat>, attempt: u32) -> Result<Self, ContentError> {
+        T::of(&event)?;
+        Ok(Self { event, seat, attempt, content: PhantomData })
+    }
+
+    /// The data, as the handler asked for it.
+    #[must_use]
+    pub fn data(&self) -> &T {
+        T::of(&self.event).expect("the content was there when the delivery was made, and an event never changes")
+    }
+}
+
+impl<T> Delivery<T> {
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The event, to be kept beyond the delivery.
+    #[must_use]
+    pub fn into_event(self) -> Event {
+        self.event
+    }
+
+    /// The number of this attempt, counted from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The name of the subscription.
+    #[must_use]
+    pub fn subscription(&self) -> &str {
+        self.seat.subscription.name()
+    }
+
+    /// The event's place in the journal.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.event.seq()
+    }
+
+    /// Time since the bus accepted the event.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        Moment::now().since(self.event.accepted())
+    }
+
+    /// The bus the event came over; `None` when its last handle is gone.
+    ///
+    /// A handler that keeps a [`Bus`] of its own keeps that bus alive until it is shut down; this does not.
+    #[must_use]
+    pub fn bus(&self) -> Option<Bus> {
+        self.seat.bus.upgrade()
+    }
+}
+
+impl<T: Content> Deref for Delivery<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.data()
+    }
+}
+
+impl<T> fmt::Display for Delivery<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.event.fmt(f)
+    }
+}
+
+impl<T> fmt::Debug for Delivery<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Delivery({} to {}, attempt {})", self.event, self.subscription(), self.attempt)
+    }
+}

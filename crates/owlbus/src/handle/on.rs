@@ -1,0 +1,314 @@
+//! How a subscription is made.
+
+use std::{
+    any::type_name,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use tokio::runtime::Handle;
+
+use super::{
+    content::Content,
+    delivery::Seat,
+    handler::Handler,
+    mailbox::Mailbox,
+    overflow::{Gap, Overflow},
+    pressure::Marks,
+    stream::EventStream,
+    subscription::Subscription,
+    worker,
+};
+use crate::{
+    bus::Bus,
+    config::{ConfigError, MailboxConfig},
+    dispatch::{Closable, Filter, OnGap, Subscriber, Transform},
+    event::Event,
+    topic::{IntoPatterns, Pattern, TopicError},
+    typed::TypedEvent,
+};
+
+/// Why a subscription could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The bus was shut down.
+    #[error("the bus is closed: nothing more can be subscribed to")]
+    Closed,
+    /// A pattern is none.
+    #[error("{0}")]
+    Topic(#[from] TopicError),
+    /// A setting is wrong.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// Another subscription has the name.
+    #[error("there is a subscription named `{name}` already; choose another name, or unsubscribe that one")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// There is no tokio runtime to run the handler on.
+    #[error("there is no tokio runtime to run the handler on; subscribe, or build the bus, inside of one")]
+    NoRuntime,
+}
+
+/// The most deliveries of one subscription that may run at once.
+const MOST_CONCURRENT: usize = 10_000;
+
+/// How many keys run at once unless the subscription says otherwise.
+const KEYS_AT_ONCE: usize = 16;
+
+/// A subscription that is being made: which events, in which order, how many at once, and what if there are too
+/// many. Ends in [`handle`](On::handle) or [`stream`](On::stream).
+#[must_use = "nothing is subscribed until `handle` or `stream` is called"]
+pub struct On<'a> {
+    bus: &'a Bus,
+    patterns: Result<Vec<Pattern>, TopicError>,
+    types: Types,
+    name: Option<String>,
+    filter: Option<Filter>,
+    transform: Option<Transform>,
+    on_gap: Option<OnGap>,
+    once: bool,
+    concurrency: Option<usize>,
+    by_key: bool,
+    mailbox: MailboxConfig,
+}
+
+/// The types a subscription wants.
+#[derive(Clone, Copy)]
+enum Types {
+    /// All of them: the topic decides.
+    Any,
+    /// These, on whatever topic or on the topics that were named.
+    Only(&'static [&'static str]),
+    /// Those of the content the handler asks for; every topic where that is no type.
+    OfContent,
+}
+
+/// The pattern of a subscription to everything.
+static EVERYTHING: Pattern = Pattern::from_static("**");
+
+impl<'a> On<'a> {
+    pub(crate) fn topics(bus: &'a Bus, patterns: impl IntoPatterns) -> Self {
+        Self::new(bus, patterns.into_patterns(), Types::Any)
+    }
+
+    pub(crate) fn of_type(bus: &'a Bus) -> Self {
+        Self::new(bus, Ok(Vec::new()), Types::OfContent)
+    }
+
+    fn new(bus: &'a Bus, patterns: Result<Vec<Pattern>, TopicError>, types: Types) -> Self {
+        Self {
+            bus,
+            patterns,
+            types,
+            name: None,
+            filter: None,
+            transform: None,
+            on_gap: None,
+            once: false,
+            concurrency: None,
+            by_key: false,
+            mailbox: bus.core().mailbox,
+        }
+    }
+
+    /// Takes the events of type `T` on these topics, and no others. Default: whatever comes on the topics; a handler
+    /// that cannot read an event's data as what it asked for has failed on that event.
+    pub fn typed<T: TypedEvent>(mut self) -> Self {
+        self.types = Types::Only(T::TYPES);
+        self
+    }
+
+    /// The name in stats, logs and errors. Default: the handler's type name, with a number where it is taken.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Takes only events of which this says so; several filters must all say so.
+    ///
+    /// It runs in the publisher, so it should be quick. A filter that panics skips the event and hurts nobody else.
+    pub fn filter(mut self, filter: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
+        self.filter = Some(match self.filter {
+            None => Arc::new(filter),
+            Some(first) => Arc::new(move |event| first(event) && filter(event)),
+        });
+        self
+    }
+
+    /// Turns each event into another one before the handler gets it; several are applied in the order given.
+    ///
+    /// It runs beside the handler, in each attempt; its panic is a failed attempt.
+    pub fn map(mut self, transform: impl Fn(Event) -> Event + Send + Sync + 'static) -> Self {
+        self.transform = Some(match self.transform {
+            None => Arc::new(transform),
+            Some(first) => Arc::new(move |event| transform(first(event))),
+        });
+        self
+    }
+
+    /// Ends the subscription after the first event that passes the filter.
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    /// How many deliveries run at once. Default: 1, so that events are handled in order; 16 with
+    /// [`ordered_by_key`](Self::ordered_by_key).
+    pub fn concurrency(mut self, deliveries: usize) -> Self {
+        self.concurrency = Some(deliveries);
+        self
+    }
+
+    /// Handles the events of one key in order and one at a time, and different keys at once. An event without a key
+    /// has its topic for one.
+    pub fn ordered_by_key(mut self) -> Self {
+        self.by_key = true;
+        self
+    }
+
+    /// Room for events that are not handled yet, and what happens to an event when there is none. Default: that of
+    /// the bus.
+    pub fn mailbox(mut self, events: usize, overflow: Overflow) -> Self {
+        self.mailbox.events = events;
+        self.mailbox.overflow = overflow;
+        self
+    }
+
+    /// Room in bytes, beside that in events. Default: that of the bus. One event that is larger gets in when the
+    /// mailbox is empty.
+    pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
+        self.mailbox.bytes = bytes;
+        self
+    }
+
+    /// Is told what the subscription missed, between the events where it would have been. Runs beside the handler.
+    pub fn on_gap(mut self, on_gap: impl Fn(Gap) + Send + Sync + 'static) -> Self {
+        self.on_gap = Some(Arc::new(on_gap));
+        self
+    }
+
+    /// Subscribes: `handler` gets the deliveries, on the tokio runtime this is called in, or else on that the bus
+    /// was built in.
+    ///
+    /// Every publish that begins after this returned is seen; none that returned before the call is.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    pub async fn handle<T: Content, H: Handler<T>>(self, handler: H) -> Result<Subscription, SubscribeError> {
+        let bus = self.bus;
+        let runtime = Handle::try_current().ok().or_else(|| bus.core().runtime.clone());
+        let runtime = runtime.ok_or(SubscribeError::NoRuntime)?;
+        let (subscriber, workers) = self.register(T::TYPES, handler_name::<H>())?;
+
+        let subscription = Subscription::new(bus.core(), subscriber);
+        let handler = Arc::new(handler);
+        let tasks = (0..workers).map(|number| {
+            let seat = Seat { subscription: subscription.clone(), bus: bus.downgrade() };
+            runtime.spawn(worker::work::<T, H>(Arc::clone(&handler), Arc::new(seat), number))
+        });
+        bus.core().workers.add(tasks);
+        bus.core().announce();
+        Ok(subscription)
+    }
+
+    /// Subscribes, and gives the events as a stream: see [`EventStream`].
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    pub async fn stream(mut self) -> Result<EventStream, SubscribeError> {
+        let bus = self.bus;
+        if self.concurrency.is_some() || self.by_key || self.on_gap.is_some() {
+            let problem = "belong to handlers; a stream is one hand, in order, and gives gaps as items";
+            return Err(ConfigError::new("concurrency, ordered_by_key and on_gap", problem).into());
+        }
+        self.concurrency = Some(1);
+        let (subscriber, _) = self.register(None, "stream")?;
+        bus.core().announce();
+        Ok(EventStream::new(Subscription::new(bus.core(), subscriber)))
+    }
+
+    /// Checks the settings and enters the subscription into the routes; gives also its number of workers.
+    fn register(
+        self,
+        content: Option<&'static [&'static str]>,
+        default_name: &str,
+    ) -> Result<(Arc<Subscriber>, usize), SubscribeError> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+
+        let core = self.bus.core();
+        self.mailbox.check()?;
+        let workers = self.concurrency.unwrap_or(if self.by_key { KEYS_AT_ONCE } else { 1 });
+        if !(1..=MOST_CONCURRENT).contains(&workers) {
+            let problem = format!("is {workers}, and 1 to {MOST_CONCURRENT} deliveries can run at once");
+            return Err(ConfigError::new("concurrency", problem).into());
+        }
+        if self.name.as_deref().is_some_and(str::is_empty) {
+            return Err(ConfigError::new("name", "is empty; leave it out to have one made").into());
+        }
+        let mut patterns = self.patterns?;
+        let types = match self.types {
+            Types::Any => None,
+            Types::Only(types) => Some(types),
+            Types::OfContent => {
+                patterns.extend(content.is_none().then(|| EVERYTHING.clone()));
+                content
+            }
+        };
+        let MailboxConfig { events, bytes, overflow } = self.mailbox;
+        let marks = Marks { events: events as u64, bytes: bytes as u64 };
+        let mut subscriber = Subscriber {
+            id: LAST.fetch_add(1, Relaxed),
+            name: self.name.as_deref().map_or_else(|| core.routes.free_name(default_name), Arc::from),
+            patterns,
+            types,
+            filter: Closable::new(self.filter),
+            transform: Closable::new(self.transform),
+            on_gap: Closable::new(self.on_gap),
+            claimed: self.once.then(AtomicBool::default),
+            rejects: overflow == Overflow::Reject,
+            mailbox: Mailbox::new(
+                marks,
+                overflow,
+                workers,
+                self.by_key,
+                Arc::clone(&core.paused),
+                Arc::clone(&core.memory),
+            ),
+            filtered: AtomicU64::new(0),
+        };
+        loop {
+            if core.turnstile.is_closed() {
+                return Err(SubscribeError::Closed);
+            }
+            match core.routes.add(subscriber) {
+                Ok(subscriber) => return Ok((subscriber, workers)),
+                Err(taken) if self.name.is_some() => {
+                    return Err(SubscribeError::NameTaken { name: taken.name.to_string() });
+                }
+                // Somebody else took the name since it was looked for.
+                Err(taken) => {
+                    subscriber = *taken;
+                    subscriber.name = core.routes.free_name(default_name);
+                }
+            }
+        }
+    }
+}
+
+/// The name of a handler's type, without the marks a compiler puts on closures.
+fn handler_name<H>() -> &'static str {
+    type_name::<H>().trim_end_matches("::{{closure}}")
+}
+
+impl std::fmt::Debug for On<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("On").field("patterns", &self.patterns).field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,75 @@
+//! A subscription in the hands of whoever made it.
+
+use std::{fmt, sync::Arc};
+
+use super::overflow::DropReason;
+use crate::{bus::Core, dispatch::Subscriber, stats::SubscriptionStats};
+
+/// A subscription: a handle to look at it and to end it. Dropping the handle changes nothing; see
+/// [`unsubscribe_on_drop`](Subscription::unsubscribe_on_drop).
+#[derive(Clone)]
+pub struct Subscription {
+    core: Arc<Core>,
+    subscriber: Arc<Subscriber>,
+}
+
+impl Subscription {
+    pub(crate) fn new(core: &Arc<Core>, subscriber: Arc<Subscriber>) -> Self {
+        Self { core: Arc::clone(core), subscriber }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.subscriber.name
+    }
+
+    /// Ends the subscription. When this returns, no new call of the handler starts; one that runs may finish.
+    ///
+    /// Gives the number of events that waited: they are dropped, and counted as `unsubscribed`. May be called from
+    /// anywhere, the handler itself included, and does nothing the second time.
+    pub fn unsubscribe(&self) -> usize {
+        self.core.routes.remove(&self.subscriber);
+        self.subscriber.end(DropReason::Unsubscribed).len()
+    }
+
+    /// Makes the subscription end when this guard is dropped.
+    pub fn unsubscribe_on_drop(self) -> SubscriptionGuard {
+        SubscriptionGuard(self)
+    }
+
+    /// What happened in it so far.
+    #[must_use]
+    pub fn stats(&self) -> SubscriptionStats {
+        SubscriptionStats::of(&self.subscriber)
+    }
+
+    pub(crate) fn subscriber(&self) -> &Arc<Subscriber> {
+        &self.subscriber
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// Ends a subscription when it is dropped.
+#[derive(Debug)]
+#[must_use = "the subscription ends as soon as the guard is dropped"]
+pub struct SubscriptionGuard(Subscription);
+
+impl std::ops::Deref for SubscriptionGuard {
+    type Target = Subscription;
+
+    fn deref(&self) -> &Subscription {
+        &self.0
+    }
+}
+
+impl Drop for SubscriptionGuard {
+    fn drop(&mut self) {
+        self.0.unsubscribe();
+    }
+}

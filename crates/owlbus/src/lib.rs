@@ -1,0 +1,107 @@
+//! The event bus that gets every event home.
+//!
+//! Parts of a program tell each other what happened, without knowing each other: publishers hand events to a
+//! [`Bus`], handlers ask it for topics or for Rust types.
+//!
+//! ```
+//! use owlbus::{Bus, Delivery, Event};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Event)]
+//! #[event(topic = "user.logged_in")]
+//! struct UserLoggedIn {
+//!     user_id: String,
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let bus = Bus::in_memory();
+//!
+//! // By type: the handler gets the Rust value, from whoever published it and in whatever form.
+//! bus.subscribe(|login: Delivery<UserLoggedIn>| async move {
+//!     println!("welcome, {}", login.user_id);
+//! })
+//! .await?;
+//!
+//! // By topic: `*` is one token, `**` any number of them.
+//! bus.on("user.**")
+//!     .name("audit")
+//!     .handle(|event: Delivery| async move {
+//!         println!("{} from {}: {}", event.topic(), event.source(), event.as_json()?);
+//!         Ok(())
+//!     })
+//!     .await?;
+//!
+//! bus.publish(UserLoggedIn { user_id: "ann".into() }).await?;
+//! bus.publish(Event::json("user.renamed", serde_json::json!({ "to": "anna" }))?).await?;
+//!
+//! // Lets the handlers finish, and says what they did not get.
+//! assert!(bus.shutdown().await.is_clean());
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! # What is promised
+//!
+//! - A [`publish`](Bus::publish) that returned Ok has put the event into the mailbox of every matching subscription,
+//!   or the loss is counted, told to the subscription as a [`Gap`], and named in the [`Receipt`].
+//! - One publisher's events reach a subscription in the order they were published, and its handler runs for one of
+//!   them at a time unless [`concurrency`](On::concurrency) or [`ordered_by_key`](On::ordered_by_key) say more.
+//! - A handler that is slow, fails or panics hurts no other subscription. What a full mailbox does is the
+//!   subscription's choice: [`Overflow`].
+//! - Whenever a subscription is quiet, every event that matched it is accounted for: [`SubscriptionStats`].
+//!
+//! # What it is not
+//!
+//! Not a message broker: a bus lives in one process, opens no socket and starts no runtime. It needs tokio's, with time
+//! enabled, to run handlers. Events are in memory: what a handler has not got when the process ends is gone, and
+//! [`Bus::shutdown`] is how it is not.
+//!
+//! # Where to go next
+//!
+//! [`Bus`] publishes, [`On`] subscribes, [`Event`] is what travels, [`Pattern`] says which topics match, and the
+//! numbered examples of the repository are a course.
+
+// Derived code names this crate `owlbus`, also where the derive stands in it.
+extern crate self as owlbus;
+
+// What is sent, and where to.
+pub mod event;
+mod topic;
+mod typed;
+// The handle, and what it is built with.
+mod bus;
+mod config;
+// The way of an event.
+mod accept;
+mod dispatch;
+mod handle;
+mod settle;
+// Where events are kept.
+mod journal;
+// What can be seen.
+mod own_events;
+pub mod stats;
+// The end.
+mod shutdown;
+// The ground it stands on: time, memory, locks.
+mod clock;
+mod memory;
+mod sync;
+
+pub use accept::{Limits, PublishError, Receipt};
+pub use bus::Bus;
+pub use config::{BusBuilder, ConfigError};
+pub use event::{CloudEventError, ContentError, Event, EventBuilder, EventError, EventId, IntoEvent, Metadata, Priority};
+pub use handle::{
+    Content, Delivery, DropReason, EventStream, Gap, Handler, Level, On, Overflow, Received, SubscribeError,
+    Subscription, SubscriptionGuard,
+};
+pub use journal::Seq;
+pub use owlbus_macros::{Event, Topics};
+pub use settle::{ErrorKind, HandlerError, IntoOutcome, Outcome};
+pub use shutdown::{ShutdownReport, Undelivered};
+pub use stats::{Pressure, Stats, SubscriptionStats};
+pub use topic::{IntoPatterns, IntoTopic, Pattern, Topic, TopicError};
+pub use typed::{Topics, TypedEvent, UnknownTopic};

@@ -1,0 +1,49 @@
+//! What the bus itself has to say, under `owlbus.**`.
+//!
+//! Its events go to those who asked for them and have room. They never wait, and telling them is never told, so
+//! they cannot feed back on themselves. Nothing is made where nobody listens.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    accept::publish_own,
+    bus::Core,
+    dispatch::Subscriber,
+    event::Event,
+    handle::{DropReason, Level},
+    topic::Topic,
+};
+
+static STARTED: Topic = Topic::from_static("owlbus.started");
+static STOPPED: Topic = Topic::from_static("owlbus.stopped");
+static BACKPRESSURE: Topic = Topic::from_static("owlbus.backpressure");
+static GAP: Topic = Topic::from_static("owlbus.gap");
+
+/// `owlbus.started`: told once, to the first who can hear it.
+pub(crate) fn started(core: &Core) {
+    tell(core, &STARTED, || json!({ "source": core.source.as_str() }));
+}
+
+/// `owlbus.stopped`: the bus shuts down and accepts nothing more.
+pub(crate) fn stopped(core: &Core) {
+    tell(core, &STOPPED, || json!({ "source": core.source.as_str() }));
+}
+
+/// `owlbus.backpressure`: a mailbox has risen to 80 % (`high`) or is full (`full`).
+pub(crate) fn backpressure(core: &Core, subscriber: &Subscriber, level: Level) {
+    tell(core, &BACKPRESSURE, || json!({ "subscription": &*subscriber.name, "level": level.as_str() }));
+}
+
+/// `owlbus.gap`: a subscription missed events.
+pub(crate) fn gap(core: &Core, subscriber: &Subscriber, reason: DropReason, missed: u64) {
+    tell(core, &GAP, || json!({ "subscription": &*subscriber.name, "reason": reason.as_str(), "missed": missed }));
+}
+
+fn tell<D: Serialize>(core: &Core, topic: &'static Topic, data: impl FnOnce() -> D) {
+    if core.routes.anybody_hears()
+        && let Ok(event) = Event::json(topic, data())
+    {
+        publish_own(core, event);
+    }
+}

@@ -1,0 +1,80 @@
+//! What a handler fails with.
+
+use std::{error::Error, fmt};
+
+/// What a handler fails with: any error, and whether another attempt makes sense.
+///
+/// `?` turns every `std::error::Error` into one, of kind [`Unknown`](ErrorKind::Unknown). Like `anyhow::Error` it is
+/// not itself a `std::error::Error`; [`source`](HandlerError::source) is.
+pub struct HandlerError {
+    kind: ErrorKind,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// Whether another attempt makes sense.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// It may go well next time: a service that does not answer, a lock that is taken.
+    Temporary,
+    /// It will fail again: data that makes no sense.
+    Permanent,
+    /// Nobody said.
+    #[default]
+    Unknown,
+}
+
+impl HandlerError {
+    /// An error after which another attempt makes sense.
+    pub fn temporary(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: ErrorKind::Temporary, source: source.into() }
+    }
+
+    /// An error after which no other attempt makes sense.
+    pub fn permanent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: ErrorKind::Permanent, source: source.into() }
+    }
+
+    /// Whether another attempt makes sense.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The error itself.
+    #[must_use]
+    pub fn source(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.source
+    }
+
+    /// The error and everything that caused it, as one sentence.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.source.to_string();
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for HandlerError {
+    fn from(source: E) -> Self {
+        Self { kind: ErrorKind::Unknown, source: Box::new(source) }
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HandlerError").field(&self.kind).field(&self.source).finish()
+    }
+}

@@ -1,0 +1,138 @@
+//! The end of a bus: nothing more comes in, what is there is handled, and what could not be is named.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use crate::{bus::Core, clock, event::Event, handle::DropReason, own_events};
+
+/// How a bus ended.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// What was accepted and not handled, by subscription, in the order it waited. A delivery whose handler was
+    /// cancelled is counted in [`cancelled`](Self::cancelled) instead.
+    pub undelivered: Vec<Undelivered>,
+    /// Deliveries whose handlers were cancelled at the deadline.
+    pub cancelled: u64,
+}
+
+/// An event that a subscription did not get.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Undelivered {
+    /// Name of the subscription.
+    pub subscription: Arc<str>,
+    /// The event.
+    pub event: Event,
+}
+
+impl ShutdownReport {
+    /// Whether everything that was accepted was handled.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.undelivered.is_empty() && self.cancelled == 0
+    }
+}
+
+/// How long cancelled handlers have to reach their next await.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How a bus ended, for everybody who asks; `None` until it has.
+pub(crate) struct Ending(watch::Sender<Option<ShutdownReport>>);
+
+impl Default for Ending {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+/// Ends the bus, or waits for the end somebody else began.
+pub(crate) async fn run(core: &Arc<Core>, deadline: Duration) -> ShutdownReport {
+    if let Some(came) = core.close() {
+        let last_word = LastWord(Arc::clone(core));
+        match Handle::try_current().ok().or_else(|| core.runtime.clone()) {
+            // A task of its own, so that whoever asked for the end may go away without stopping it.
+            Some(runtime) => {
+                runtime.spawn(async move { end(&last_word.0, came, clock::deadline(deadline)).await });
+            }
+            // Without a runtime nothing was ever handled, and there is nothing to wait for.
+            None => drop(last_word),
+        }
+    }
+    let mut ending = core.ending.0.subscribe();
+    match ending.wait_for(Option::is_some).await {
+        Ok(report) => report.clone().unwrap_or_default(),
+        Err(_) => ShutdownReport::default(),
+    }
+}
+
+/// However the shutdown goes, those who wait for it get a report.
+struct LastWord(Arc<Core>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if self.0.ending.0.borrow().is_none() {
+            let undelivered = close_all(&self.0);
+            self.0.ending.0.send_replace(Some(ShutdownReport { undelivered, cancelled: 0 }));
+        }
+    }
+}
+
+async fn end(core: &Core, came: u64, deadline: Instant) {
+    // Publishes that were let in are waited for, so that every event they put into a mailbox is drained.
+    let drained = timeout_at(deadline, async {
+        core.turnstile.wait_for(came).await;
+        core.routes.all().iter().for_each(|subscriber| subscriber.mailbox.drain());
+        core.workers.wait().await;
+    });
+    let in_time = drained.await.is_ok();
+    let mut report = ShutdownReport { undelivered: close_all(core), cancelled: 0 };
+    if !in_time {
+        report.cancelled = core.routes.all().iter().map(|one| one.mailbox.figures().running).sum();
+        core.workers.cancel();
+        // A handler that blocks its thread cannot be cancelled, and is not waited for any longer.
+        _ = timeout_at(clock::deadline(GRACE), core.workers.wait()).await;
+    }
+    core.ending.0.send_replace(Some(report));
+}
+
+/// The last handle is gone: nothing more is accepted or started, and what runs may end.
+pub(crate) fn abandon(core: &Core) {
+    if core.close().is_none() {
+        return;
+    }
+    let undelivered = close_all(core);
+    if !undelivered.is_empty() {
+        tracing::warn!(
+            events = undelivered.len(),
+            "a bus was dropped with events that were not delivered; call `shutdown` before its last handle goes",
+        );
+    }
+    core.ending.0.send_replace(Some(ShutdownReport { undelivered, cancelled: 0 }));
+}
+
+/// Closes every mailbox, and gives what was left in them.
+fn close_all(core: &Core) -> Vec<Undelivered> {
+    let mut undelivered = Vec::new();
+    for subscriber in core.routes.all() {
+        let left = subscriber.end(DropReason::Shutdown);
+        let of_it = |event| Undelivered { subscription: Arc::clone(&subscriber.name), event };
+        undelivered.extend(left.into_iter().map(of_it));
+    }
+    undelivered
+}
+
+impl Core {
+    /// Stops accepting; gives the number of publishes that were let in, to the first who asks.
+    fn close(&self) -> Option<u64> {
+        if !self.turnstile.is_closed() {
+            own_events::stopped(self);
+        }
+        self.turnstile.close()
+    }
+}

@@ -1,0 +1,165 @@
+//! What can be seen of a bus.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use foldhash::quality::RandomState;
+
+pub use crate::handle::Dropped;
+use crate::{
+    clock::Moment,
+    dispatch::Subscriber,
+    handle::{Figures, Level},
+    topic::Topic,
+};
+
+/// A bus at one instant.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Events the bus accepted.
+    pub accepted: u64,
+    /// Events the bus refused.
+    pub refused: u64,
+    /// Events accepted, by topic, most first; at most 10,000 topics, the rest in [`other`](Self::other).
+    pub topics: Vec<TopicStats>,
+    /// Events accepted under topics that are not counted one by one.
+    pub other: u64,
+    /// Every subscription, in the order they were made.
+    pub subscriptions: Vec<SubscriptionStats>,
+    /// Bytes all mailboxes hold; an event that waits in several counts in each.
+    pub bytes: u64,
+}
+
+/// What happened under one topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicStats {
+    /// The topic.
+    pub topic: Topic,
+    /// Events accepted.
+    pub published: u64,
+}
+
+/// What happened in one subscription.
+///
+/// Whenever it is quiet, `matched = done + skipped + dropped.total() + dead + pending()`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubscriptionStats {
+    /// Its name.
+    pub name: String,
+    /// Events that were meant for it.
+    pub matched: u64,
+    /// Events on its topics that its filter refused; they did not match.
+    pub filtered: u64,
+    /// Events handled.
+    pub done: u64,
+    /// Events its handler said were none of its business, or at which its filter panicked.
+    pub skipped: u64,
+    /// Events that failed for good.
+    pub dead: u64,
+    /// Events it missed, by reason.
+    pub dropped: Dropped,
+    /// Events that wait in its mailbox.
+    pub queued: u64,
+    /// Events its handler is at.
+    pub running: u64,
+    /// Events its mailbox has room for.
+    pub capacity: u64,
+    /// Bytes in its mailbox, running events among them.
+    pub bytes: u64,
+    /// How long the event that waits longest has waited since it was accepted.
+    pub oldest: Option<Duration>,
+}
+
+impl SubscriptionStats {
+    /// Events that are not settled yet.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.queued + self.running
+    }
+
+    /// Whether every event that matched is accounted for; to be asked when the subscription is quiet.
+    #[must_use]
+    pub fn is_conserved(&self) -> bool {
+        self.matched == self.done + self.skipped + self.dropped.total() + self.dead + self.pending()
+    }
+
+    pub(crate) fn of(subscriber: &Subscriber) -> Self {
+        let figures = subscriber.mailbox.figures();
+        let Figures { matched, done, skipped, dead, dropped, queued, running, bytes, oldest } = figures;
+        Self {
+            name: subscriber.name.to_string(),
+            matched,
+            filtered: subscriber.filtered.load(Relaxed),
+            done,
+            skipped,
+            dead,
+            dropped,
+            queued,
+            running,
+            capacity: subscriber.mailbox.marks().events,
+            bytes,
+            oldest: oldest.map(|accepted| Moment::now().since(accepted)),
+        }
+    }
+}
+
+/// How full a bus is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Pressure {
+    /// The level of the fullest subscription.
+    pub level: Level,
+    /// The share of its room that is taken, from 0 to 1.
+    pub ratio: f64,
+    /// Its name; `None` where there is no subscription.
+    pub subscription: Option<String>,
+    /// The share of the memory of the whole bus that is taken, from 0 to 1.
+    pub memory: f64,
+}
+
+/// The most topics that are counted one by one.
+const MOST_TOPICS: usize = 10_000;
+
+/// Accepted events by topic.
+#[derive(Default)]
+pub(crate) struct TopicCounts {
+    topics: Mutex<HashMap<Topic, Arc<AtomicU64>, RandomState>>,
+    other: Arc<AtomicU64>,
+}
+
+impl TopicCounts {
+    /// The counter of a topic.
+    pub(crate) fn of(&self, topic: &Topic) -> Arc<AtomicU64> {
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = topics.get(topic) {
+            return Arc::clone(count);
+        }
+        if topics.len() >= MOST_TOPICS {
+            return Arc::clone(&self.other);
+        }
+        Arc::clone(topics.entry(topic.clone()).or_default())
+    }
+
+    pub(crate) fn other(&self) -> u64 {
+        self.other.load(Relaxed)
+    }
+
+    /// Every topic counted, most events first.
+    pub(crate) fn snapshot(&self) -> Vec<TopicStats> {
+        let topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = topics.iter().map(|(topic, count)| (topic.clone(), count.load(Relaxed)));
+        let mut counts: Vec<_> = counts.filter(|(_, published)| *published > 0).collect();
+        drop(topics);
+        counts.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        counts.into_iter().map(|(topic, published)| TopicStats { topic, published }).collect()
+    }
+}

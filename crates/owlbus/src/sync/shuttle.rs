@@ -1,0 +1,19 @@
+//! Under the model checker, which tries the orders threads can run in.
+
+use std::sync::PoisonError;
+
+pub(crate) use shuttle::sync::{MutexGuard, atomic};
+
+/// A mutex that cannot be poisoned.
+#[derive(Default)]
+pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(shuttle::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
