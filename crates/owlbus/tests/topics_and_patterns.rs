@@ -4,6 +4,8 @@
 //! is zero or more. Whatever is neither is refused with an error that says where and what to do, when the program is
 //! compiled if the text is part of it, and everything that is accepted matches exactly as written here.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     error::Error,
@@ -295,8 +297,8 @@ fn a_topic_is_named_by_any_of_these() {
         by.into_topic().unwrap()
     }
     let text = String::from("a.b");
-    for topic in [named("a.b"), named(&text), named(text.clone()), named(topic("a.b")), named(&topic("a.b"))]
-    {
+    let by_reference = &topic("a.b");
+    for topic in [named("a.b"), named(&text), named(text.clone()), named(topic("a.b")), named(by_reference)] {
         assert_eq!(topic, "a.b");
     }
     assert!(matches!("a.*".into_topic(), Err(TopicError::WildcardInTopic { .. })));
@@ -313,14 +315,16 @@ fn patterns_are_named_by_any_of_these() {
     assert_eq!(named(&text), one);
     assert_eq!(named(text.clone()), one);
     assert_eq!(named(topic("a.b")), one);
-    assert_eq!(named(&topic("a.b")), one);
+    let by_reference = &topic("a.b");
+    assert_eq!(named(by_reference), one);
     assert_eq!(named(&one[0]), one);
     assert_eq!(named(one[0].clone()), one);
 
     let list = vec!["a.*", "**", "a.*"];
     let all = [pattern("a.*"), pattern("**"), pattern("a.*")];
     assert_eq!(named(["a.*", "**", "a.*"]), all);
-    assert_eq!(named(&["a.*", "**", "a.*"]), all);
+    let by_reference = &["a.*", "**", "a.*"];
+    assert_eq!(named(by_reference), all);
     assert_eq!(named(list.as_slice()), all);
     assert_eq!(named(&list), all);
     assert_eq!(named(list), all);

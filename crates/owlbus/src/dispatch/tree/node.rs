@@ -60,7 +60,7 @@ impl<V> Node<V> {
 
     /// Whether nothing would be missed if this node went.
     pub(super) fn is_vacant(&self) -> bool {
-        matches!(self.values, Values::None) && !self.has_children()
+        self.values.is_empty() && !self.has_children()
     }
 }
 
@@ -80,6 +80,12 @@ pub(super) enum Values<V> {
     One(V),
     /// At least one, in order, so that taking one out of very many needs no search from end to end.
     Many(Vec<V>),
+}
+
+impl<V> Values<V> {
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Values::None)
+    }
 }
 
 impl<V: Copy + Ord> Values<V> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, hash::BuildHasher};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{frontier::Frontier, node::NodeId, *};
 
 fn topic(text: &str) -> Topic {
     Topic::new(text).unwrap()
@@ -124,8 +124,8 @@ fn places_are_used_again() {
         assert!(tree.remove(&pattern(&text), round));
     }
     assert!(tree.is_empty());
-    assert_eq!(tree.nodes.len(), 6, "the arena is as large as one pattern needs");
-    assert_eq!((tree.tokens.len(), tree.branches.len()), (0, 0));
+    assert_eq!(tree.wildcard.nodes.len(), 6, "the arena is as large as one pattern needs");
+    assert_eq!((tree.wildcard.tokens.len(), tree.wildcard.branches.len()), (0, 0));
 }
 
 /// Every pattern of up to five tokens out of `a`, `*` and `**` stands in the tree, and the topic is `a` sixteen times:
@@ -139,10 +139,11 @@ fn no_set_of_patterns_multiplies_the_work() {
         texts = texts.iter().flat_map(|start| ["a", "*", "**"].map(|end| format!("{start}.{end}"))).collect();
     }
 
+    let trie = &tree.wildcard;
     let (mut active, mut next, mut reached) = (Frontier::new(), Frontier::new(), Frontier::new());
-    tree.enter(NodeId::ROOT, &mut active, &mut reached);
+    trie.enter(NodeId::ROOT, &mut active, &mut reached);
     for _ in 0..16 {
-        tree.step(tree.tokens.find("a"), &active, &mut next, &mut reached);
+        trie.step(trie.tokens.find("a"), &active, &mut next, &mut reached);
         std::mem::swap(&mut active, &mut next);
         next.clear();
         let followed: BTreeSet<_> = active.as_slice().iter().collect();
@@ -216,6 +217,6 @@ proptest! {
             prop_assert!(tree.remove(&pattern(&text), value));
         }
         prop_assert_eq!(tree.node_count(), TopicTree::<u64>::new().node_count());
-        prop_assert_eq!((tree.tokens.len(), tree.branches.len()), (0, 0));
+        prop_assert_eq!((tree.wildcard.tokens.len(), tree.wildcard.branches.len()), (0, 0));
     }
 }

@@ -5,8 +5,6 @@ use std::collections::HashMap;
 use foldhash::quality::RandomState;
 use smol_str::SmolStr;
 
-use super::node::NodeId;
-
 /// A literal token that at least one edge of the tree has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TokenId(u32);
@@ -23,32 +21,27 @@ pub(super) struct Tokens {
     free: Vec<TokenId>,
 }
 
-/// What is known of a literal token.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Token {
-    pub(super) id: TokenId,
-    /// Parent and child of the only edge that has the token: a token that stands for one thing, an id say, is looked
-    /// up once and needs no table of edges. `None` if there are, or have been, more edges.
-    pub(super) only: Option<(NodeId, NodeId)>,
+#[derive(Debug)]
+struct Token {
+    id: TokenId,
     /// Edges that have the token; never 0.
     edges: u32,
 }
 
 impl Tokens {
-    pub(super) fn find(&self, text: &str) -> Option<Token> {
-        self.known.get(text).copied()
+    pub(super) fn find(&self, text: &str) -> Option<TokenId> {
+        self.known.get(text).map(|token| token.id)
     }
 
-    /// The number of a token that one more edge has, the one from `parent` to `child`.
-    pub(super) fn acquire(&mut self, text: &str, parent: NodeId, child: NodeId) -> TokenId {
+    /// The number of a token that one more edge has.
+    pub(super) fn acquire(&mut self, text: &str) -> TokenId {
         if let Some(token) = self.known.get_mut(text) {
             token.edges += 1;
-            token.only = None;
             return token.id;
         }
         // There are at most as many tokens as nodes, whose number fits.
         let id = self.free.pop().unwrap_or(TokenId(self.known.len() as u32));
-        self.known.insert(text.into(), Token { id, only: Some((parent, child)), edges: 1 });
+        self.known.insert(text.into(), Token { id, edges: 1 });
         id
     }
 

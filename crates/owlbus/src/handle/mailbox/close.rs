@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use super::{DropReason, Entry, Event, Intake, Mailbox, Queued, State};
+use super::{DropReason, Entry, Event, Intake, Mailbox, Queued, State, Ticket};
 
 impl Mailbox {
     /// Lets the workers end once nothing is left.
@@ -34,6 +34,8 @@ impl Mailbox {
         }
         intake.dropped.count(reason, left.len() as u64);
 
+        // Publishers are let in by ascending ticket: those from here on never were.
+        intake.turned_away = intake.waiting.front().map_or(Ticket(intake.next_ticket), |first| first.ticket);
         let (outside, mut wakers): (Vec<_>, Vec<_>) =
             intake.waiting.drain(..).map(|waiting| (waiting.queued, waiting.waker)).unzip();
         if reason == DropReason::Shutdown {

@@ -133,7 +133,7 @@ impl Mailbox {
                 Poll::Pending
             }
             Err(_) => Poll::Ready(match intake.state {
-                State::Closed(reason) => closed(reason),
+                State::Closed(reason) if ticket >= intake.turned_away => closed(reason),
                 _ => Entered::Inside,
             }),
         }

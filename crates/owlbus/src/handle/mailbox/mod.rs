@@ -94,6 +94,8 @@ struct Intake {
     /// Publishers that wait for room, by ascending ticket.
     waiting: VecDeque<Waiting>,
     next_ticket: u64,
+    /// Once closed, the first ticket that was not let in before.
+    turned_away: Ticket,
     /// The wakers of publishers that were let in, until the lock is released.
     let_in: Vec<Waker>,
     /// The wakers of sleeping workers, by the worker's number.
@@ -174,6 +176,7 @@ impl Mailbox {
                 finished: Load::NONE,
                 waiting: VecDeque::new(),
                 next_ticket: 0,
+                turned_away: Ticket(0),
                 let_in: Vec::new(),
                 sleepers: vec![None; workers],
                 state: State::Open,

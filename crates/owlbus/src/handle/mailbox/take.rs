@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Entry, Finish, Gap, Intake, Level, Load, Mailbox, Queued, State, Taken, Work};
+use super::{DropReason, Entry, Finish, Gap, Intake, Level, Load, Mailbox, Queued, State, Taken, Work};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 impl Mailbox {
@@ -35,6 +35,9 @@ impl Mailbox {
                 continue;
             }
             if intake.is_over(&work, paused) {
+                // What ran when the mailbox was closed is finished by now, or will be by workers that end later.
+                let bytes = self.load(&mut intake).bytes();
+                intake.grant.settle(bytes);
                 return Poll::Ready(None);
             }
             self.sleep(worker, &mut intake, cx.waker());
@@ -48,11 +51,7 @@ impl Mailbox {
             Finish::Done => {}
             Finish::Skipped => _ = self.skipped.fetch_add(1, SeqCst),
             Finish::Dead => _ = self.dead.fetch_add(1, SeqCst),
-            Finish::Dropped(reason) => {
-                let mut intake = self.intake.0.lock();
-                intake.dropped.count(reason, 1);
-                self.cancelled.fetch_add(1, SeqCst);
-            }
+            Finish::Dropped(reason) => return self.cut_off(queued, reason),
         }
         if self.by_key {
             self.release_key(queued.event.key());
@@ -63,6 +62,21 @@ impl Mailbox {
             self.let_in(&mut intake);
             self.unlock_and_wake(intake);
         }
+    }
+
+    /// Reports that whoever handled a delivery is gone. No worker may come after it to settle what is left.
+    fn cut_off(&self, queued: &Queued, reason: DropReason) {
+        if self.by_key {
+            self.release_key(queued.event.key());
+        }
+        let mut intake = self.intake.0.lock();
+        intake.dropped.count(reason, 1);
+        self.cancelled.fetch_add(1, SeqCst);
+        self.finished.0.fetch_add(queued.load.0, SeqCst);
+        self.let_in(&mut intake);
+        let bytes = self.load(&mut intake).bytes();
+        intake.grant.settle(bytes);
+        self.unlock_and_wake(intake);
     }
 
     /// Forgets that a worker sleeps, for it has come for something else or is gone.
