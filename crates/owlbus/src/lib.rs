@@ -63,6 +63,11 @@
 //! [`Bus`] publishes, [`On`] subscribes, [`Event`] is what travels, [`Pattern`] says which topics match, and the
 //! numbered examples of the repository are a course.
 
+/// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
 // Derived code names this crate `owlbus`, also where the derive stands in it.
 extern crate self as owlbus;
 

@@ -41,7 +41,7 @@ impl Set {
         let variants = self.variants();
         let topics = self.members.iter().map(|member| crate::topic::static_topic(&member.topic));
         quote! {
-            #[allow(dead_code, deprecated)]
+            #[allow(dead_code, deprecated, reason = "a set need not be used up, and may be deprecated")]
             impl #ident {
                 /// Every topic of the set, in the order of the variants.
                 #vis const ALL: &'static [Self] = &[#(Self::#variants),*];

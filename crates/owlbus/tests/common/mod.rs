@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use owlbus::{Bus, Event, stats::SubscriptionStats};
+use owlbus::{Bus, Delivery, Event, IntoPatterns, stats::SubscriptionStats};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -41,6 +41,12 @@ impl<T: Clone> Notes<T> {
         Self(Arc::new((Mutex::new(Vec::new()), Notify::new())))
     }
 
+    /// The notes twice: to read in the test, and to be moved into a handler.
+    pub fn pair() -> (Self, Self) {
+        let notes = Self::new();
+        (notes.clone(), notes)
+    }
+
     pub fn add(&self, note: T) {
         self.0.0.lock().expect("no test panics in here").push(note);
         self.0.1.notify_waiters();
@@ -61,6 +67,17 @@ impl<T: Clone> Notes<T> {
             more.await;
         }
     }
+}
+
+/// Subscribes to patterns, and notes every event that comes.
+pub async fn listen(bus: &Bus, patterns: impl IntoPatterns) -> Notes<Event> {
+    let (heard, notes) = Notes::pair();
+    let handler = move |delivery: Delivery| {
+        notes.add(delivery.into_event());
+        async {}
+    };
+    bus.on(patterns).handle(handler).await.expect("the bus is open and the patterns are some");
+    heard
 }
 
 /// A door that handlers wait at until the test opens it.

@@ -1,0 +1,2 @@
+//! The program `owlbus`.
+fn main() {}
