@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
+        atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -23,6 +23,7 @@ use crate::{
     own_events,
     shutdown::{self, Ending, ShutdownReport},
     stats::{Pressure, Stats, SubscriptionStats},
+    sync::atomic::AtomicBool,
     topic::IntoPatterns,
 };
 

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Door, Notes, assert_conserved, end, event, n, number, quiet, stats_of};
+use common::{Door, Notes, assert_conserved, end, n, number, quiet, stats_of};
 use owlbus::{Bus, Delivery, Overflow, PublishError, SubscribeError};
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ pub(crate) use turnstile::{Passage, Turnstile};
 
 use crate::{
     bus::Core,
-    dispatch::{self, Dispatched, Reserved, Wait, Waited},
+    dispatch::{self, Dispatched, Reserved, Trouble, Wait, Waited},
     event::{Event, Stamp},
     handle::{DropReason, Load, cause},
     own_events,
@@ -24,15 +24,20 @@ use crate::{
 
 /// Publishes an event: accepts it, dispatches it, and waits for room where that is the policy.
 pub(crate) async fn publish(core: &Core, event: Event) -> Result<Receipt, PublishError> {
-    let begun = begin(core, event)?;
-    if begun.waits.is_empty() {
-        return Ok(begun.receipt);
+    match begin(core, event)? {
+        Begun::Ended(receipt) => Ok(receipt),
+        Begun::Waiting(waiting) => waiting.wait().await,
     }
-    begun.wait().await
 }
 
-/// A publish that has everything behind it but the waiting.
-struct Begun<'a> {
+/// A publish that has everything behind it but the waiting, if there is any.
+enum Begun<'a> {
+    Ended(Receipt),
+    Waiting(Box<Waiting<'a>>),
+}
+
+/// A publish that waits for room.
+struct Waiting<'a> {
     core: &'a Core,
     receipt: Receipt,
     waits: Vec<Wait>,
@@ -55,8 +60,34 @@ fn begin(core: &Core, event: Event) -> Result<Begun<'_>, PublishError> {
 
     let matched = core.routes.lookup(&event);
     matched.published.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let dispatched = dispatch::deliver(&matched, &event, load, reserved);
-    Ok(Begun::new(core, &event, passage, dispatched))
+    let Dispatched { matched, trouble } = dispatch::deliver(&matched, &event, load, reserved);
+    let receipt = Receipt {
+        id: event.id(),
+        seq: passage.seq,
+        matched: Some(matched),
+        dropped: Some(Vec::new()),
+        duplicate: false,
+    };
+    match trouble {
+        None => Ok(Begun::Ended(receipt)),
+        Some(trouble) => Ok(told(core, receipt, *trouble, passage)),
+    }
+}
+
+/// Tells of what did not go smoothly, and waits where there is room to wait for.
+fn told<'a>(core: &'a Core, mut receipt: Receipt, trouble: Trouble, passage: Passage<'a>) -> Begun<'a> {
+    let Trouble { dropped, risen, waits } = trouble;
+    for (subscriber, level) in &risen {
+        own_events::backpressure(core, subscriber, *level);
+    }
+    for (subscriber, reason) in &dropped {
+        own_events::gap(core, subscriber, *reason, 1);
+    }
+    receipt.dropped = Some(dropped.into_iter().map(|(subscriber, _)| Arc::clone(&subscriber.name)).collect());
+    match waits.is_empty() {
+        true => Begun::Ended(receipt),
+        false => Begun::Waiting(Box::new(Waiting { core, receipt, waits, _passage: passage })),
+    }
 }
 
 /// Whether the event may be published as it is.
@@ -90,25 +121,7 @@ fn reserve(core: &Core, event: &Event, load: Load) -> Result<Reserved, PublishEr
         .map_err(|subscription| PublishError::Full { event: event.clone(), subscription })
 }
 
-impl<'a> Begun<'a> {
-    fn new(core: &'a Core, event: &Event, passage: Passage<'a>, dispatched: Dispatched) -> Self {
-        let Dispatched { matched, dropped, risen, waits } = dispatched;
-        for (subscriber, level) in &risen {
-            own_events::backpressure(core, subscriber, *level);
-        }
-        for (subscriber, reason) in &dropped {
-            own_events::gap(core, subscriber, *reason, 1);
-        }
-        let receipt = Receipt {
-            id: event.id(),
-            seq: passage.seq,
-            matched: Some(matched),
-            dropped: Some(dropped.into_iter().map(|(subscriber, _)| Arc::clone(&subscriber.name)).collect()),
-            duplicate: false,
-        };
-        Begun { core, receipt, waits, _passage: passage }
-    }
-
+impl Waiting<'_> {
     /// Waits until every mailbox has taken the event or the publisher lost patience with it.
     ///
     /// Dropped meanwhile, the waits that are left count as timed out.
@@ -163,5 +176,6 @@ pub(crate) fn publish_own(core: &Core, event: Event) {
     let load = Load::of(event.weight());
     let dispatched = dispatch::deliver(&matched, &event, load, Reserved::default());
     // The bus itself never waits: where there is no room, its event is dropped and counted.
-    dispatched.waits.into_iter().for_each(|mut wait| _ = wait.give_up());
+    let waits = dispatched.trouble.map(|trouble| trouble.waits).unwrap_or_default();
+    waits.into_iter().for_each(|mut wait| _ = wait.give_up());
 }

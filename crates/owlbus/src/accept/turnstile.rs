@@ -71,3 +71,45 @@ impl Drop for Passage<'_> {
         }
     }
 }
+
+#[cfg(all(test, shuttle))]
+mod models {
+    use std::sync::Arc;
+
+    use shuttle::{future::block_on, thread};
+
+    use super::*;
+    use crate::sync::{atomic::AtomicBool, explore};
+
+    #[test]
+    fn nobody_passes_a_closed_turnstile_and_the_last_to_go_is_waited_for() {
+        explore(|| {
+            let turnstile = Arc::new(Turnstile::default());
+            let closed = Arc::new(AtomicBool::new(false));
+            let inside = Arc::new(AtomicU64::new(0));
+            let publishers: Vec<_> = (0..3)
+                .map(|_| {
+                    let (turnstile, closed, inside) = (turnstile.clone(), closed.clone(), inside.clone());
+                    thread::spawn(move || {
+                        let was_closed = closed.load(SeqCst);
+                        let Some(passage) = turnstile.pass() else { return None };
+                        assert!(!was_closed, "somebody passed after the close");
+                        inside.fetch_add(1, SeqCst);
+                        let seq = passage.seq;
+                        inside.fetch_sub(1, SeqCst);
+                        drop(passage);
+                        Some(seq.0)
+                    })
+                })
+                .collect();
+            let came = turnstile.close().expect("it was open");
+            closed.store(true, SeqCst);
+            block_on(turnstile.wait_for(came));
+            assert_eq!(inside.load(SeqCst), 0, "somebody is inside");
+            assert_eq!((turnstile.accepted(), turnstile.close()), (came, None));
+            let mut passed: Vec<_> = publishers.into_iter().filter_map(|one| one.join().unwrap()).collect();
+            passed.sort_unstable();
+            assert!(passed.into_iter().eq(1..=came), "each has a number of its own, from 1");
+        });
+    }
+}

@@ -34,6 +34,13 @@ pub(crate) struct Reserved {
 pub(crate) struct Dispatched {
     /// Subscriptions that matched.
     pub(crate) matched: usize,
+    /// What did not go smoothly; most events go without.
+    pub(crate) trouble: Option<Box<Trouble>>,
+}
+
+/// What did not go smoothly for one event.
+#[derive(Default)]
+pub(crate) struct Trouble {
     /// The subscriptions it was dropped at, and why.
     pub(crate) dropped: Vec<(Arc<Subscriber>, DropReason)>,
     /// Mailboxes that fill.
@@ -86,17 +93,21 @@ impl Dispatched {
     fn note(&mut self, subscriber: &Arc<Subscriber>, event: &Event, load: Load, offered: (Offer, Option<Level>)) {
         let (offer, risen) = offered;
         if let Some(level) = risen {
-            self.risen.push((Arc::clone(subscriber), level));
+            self.trouble().risen.push((Arc::clone(subscriber), level));
         }
         match offer {
             Offer::Queued => self.matched += 1,
             Offer::Dropped(reason) => {
                 self.matched += 1;
-                self.dropped.push((Arc::clone(subscriber), reason));
+                self.trouble().dropped.push((Arc::clone(subscriber), reason));
             }
-            Offer::Full => self.waits.push(Wait::new(Arc::clone(subscriber), event, load)),
+            Offer::Full => self.trouble().waits.push(Wait::new(Arc::clone(subscriber), event, load)),
             Offer::Closed => {}
         }
+    }
+
+    fn trouble(&mut self) -> &mut Trouble {
+        self.trouble.get_or_insert_default()
     }
 }
 

@@ -4,13 +4,14 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
 use crate::{
     event::Event,
     handle::{CUT_OFF, DropReason, Gap, Mailbox, Queued},
+    sync::atomic::AtomicBool,
     topic::Pattern,
 };
 

@@ -57,23 +57,20 @@ impl Wait {
         }
     }
 
-    /// Gives up, unless the event got in at the last moment.
+    /// Gives up, unless something else became of the event at the last moment.
     pub(crate) fn give_up(&mut self) -> Waited {
+        self.leave();
         match self.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(waited) => waited,
-            Poll::Pending => match self.leave() {
-                true => Waited::Dropped(DropReason::BlockTimeout),
-                false => Waited::Inside,
-            },
+            Poll::Pending => Waited::Dropped(DropReason::BlockTimeout),
         }
     }
 
-    /// Leaves the line; says whether the event was dropped by that.
-    fn leave(&mut self) -> bool {
-        let Entered::Waiting(ticket) = self.state else { return false };
-        let dropped = self.subscriber.mailbox.leave(ticket);
-        self.state = if dropped { Entered::Dropped(DropReason::BlockTimeout) } else { Entered::Inside };
-        dropped
+    /// Leaves the line.
+    fn leave(&mut self) {
+        if let Entered::Waiting(ticket) = self.state {
+            self.state = self.subscriber.mailbox.leave(ticket);
+        }
     }
 }
 

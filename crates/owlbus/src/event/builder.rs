@@ -173,7 +173,9 @@ impl<B> EventBuilder<B> {
     }
 
     fn set_metadata(&mut self, name: &str, value: Value) {
-        self.event.header_mut().extras_mut().metadata.set(name, value);
+        let extras = self.event.header_mut().extras_mut();
+        extras.metadata.set(name, value);
+        extras.wire.packed = None;
     }
 
     fn wrong(&mut self, error: impl Into<EventError>) {

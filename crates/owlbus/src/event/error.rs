@@ -1,5 +1,8 @@
 //! What can be wrong with an event, and with the data of one.
 
+use std::borrow::Cow;
+
+use super::Escaped;
 use crate::topic::TopicError;
 
 /// Why an event could not be made.
@@ -10,7 +13,7 @@ pub enum EventError {
     #[error("{0}")]
     Topic(#[from] TopicError),
     /// The type has no topic of its own, and none was named.
-    #[error("events of type `{0}` have no topic of their own; name one with `.topic(…)`")]
+    #[error("events of type `{}` have no topic of their own; name one with `.topic(…)`", Escaped(.0))]
     NoTopic(String),
     /// An id, a correlation or a cause is the empty text.
     #[error("an id must not be empty; leave it out to have one made")]
@@ -25,7 +28,10 @@ pub enum EventError {
     #[error("the key must not be empty; leave it out and events are ordered by topic")]
     EmptyKey,
     /// A name of metadata is empty or belongs to a field of the event.
-    #[error("metadata cannot be named `{0}`: it is empty or the name of a field of the event; choose another name")]
+    #[error(
+        "metadata cannot be named `{}`: it is empty or the name of a field of the event; choose another name",
+        Escaped(.0)
+    )]
     MetadataName(String),
     /// The schema version is 0.
     #[error("schema versions count from 1")]
@@ -48,7 +54,7 @@ pub enum ContentError {
     #[error("the event has no data")]
     Empty,
     /// The data is bytes of another content type.
-    #[error("the data is `{content_type}`, not JSON; read it with `bytes()`")]
+    #[error("the data is `{}`, not JSON; read it with `bytes()`", Escaped(.content_type))]
     NotJson {
         /// The content type the event was published with.
         content_type: String,
@@ -71,7 +77,49 @@ pub enum ContentError {
         rust_type: &'static str,
         /// Path of the field; `.` is the data as a whole.
         field: String,
-        /// What was expected there, and what was found.
+        /// What was expected there, and the kind of what was found; its value is data, which errors do not show.
         reason: String,
     },
+}
+
+/// What serde says of JSON that is something else than expected, without the values it found there.
+///
+/// What a hand-written `Deserialize` says in words of its own stays.
+pub(super) fn expectation(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    Escaped(without_value(&said)).to_string()
+}
+
+fn without_value(said: &str) -> Cow<'_, str> {
+    if !["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|begin| said.starts_with(begin)) {
+        return said.into();
+    }
+    // Serde quotes a value, names its kind before it, and comes to what it expected last.
+    let kind = said.split(['"', '`']).next().unwrap_or_default();
+    match said.rfind(", expected ") {
+        Some(expected) if kind.len() < expected => format!("{}{}", kind.trim_end(), &said[expected..]).into(),
+        Some(_) => said.into(),
+        None => kind.trim_end().to_owned().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_was_found_is_left_out() {
+        for (said, told) in [
+            ("invalid type: string \"a, expected `b\", expected u32 at line 1", "invalid type: string, expected u32 at line 1"),
+            ("invalid type: floating point `1.5`, expected u64", "invalid type: floating point, expected u64"),
+            ("invalid type: map, expected a `string`", "invalid type: map, expected a `string`"),
+            ("invalid value: integer `300`, expected u8", "invalid value: integer, expected u8"),
+            ("unknown variant `a`, expected `b` or `c`", "unknown variant, expected `b` or `c`"),
+            ("unknown variant `a`, there are no variants", "unknown variant"),
+            ("missing field `a`", "missing field `a`"),
+            ("invalid length 2, expected a tuple of size 3", "invalid length 2, expected a tuple of size 3"),
+        ] {
+            assert_eq!(without_value(said), told);
+        }
+    }
 }

@@ -1,14 +1,14 @@
 //! Everything about an event but its data.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use smol_str::SmolStr;
 
 use super::{EventId, Metadata, Priority};
-use crate::{
-    clock::{Moment, Reading},
-    topic::Topic,
-};
+use crate::{clock::Reading, journal::Seq, topic::Topic};
 
 /// The fields most events have; the rest is in [`Extras`], which most events do without.
 pub(super) struct Header {
@@ -24,10 +24,9 @@ pub(super) struct Header {
     /// `None`: the event is the first of its cause, and its correlation is its own id.
     pub(super) correlation: Option<EventId>,
     pub(super) priority: Priority,
-    /// When the bus accepted the event, as nanoseconds of [`Moment`]; 0 before. Written once more where an event is
-    /// accepted a second time, which is why it is not a plain field.
-    pub(super) accepted: AtomicU64,
-    /// The event's place in the journal; 0 before it has one.
+    /// When the bus accepted the event, as nanoseconds of [`Moment`]; when it was made, before that.
+    pub(super) accepted: u64,
+    /// The event's place in the journal; 0 before it has one. Set once, when the bus may no longer change the rest.
     pub(super) seq: AtomicU64,
     pub(super) extras: Option<Box<Extras>>,
 }
@@ -62,6 +61,16 @@ pub(super) struct Wire {
     pub(super) names_priority: bool,
     /// Attributes with names or values no CloudEvent should have; they would else travel inside `metadata`.
     pub(super) odd_attributes: bool,
+    /// The attribute `metadata`, until an entry is set anew.
+    pub(super) packed: Option<Packed>,
+}
+
+/// The attribute `metadata` as it came.
+#[derive(Clone)]
+pub(super) struct Packed {
+    pub(super) text: SmolStr,
+    /// How many entries of the metadata it holds; they are the first.
+    pub(super) entries: usize,
 }
 
 /// What a bus fills in where the publisher left it out.
@@ -91,13 +100,13 @@ impl Header {
             key: None,
             correlation: None,
             priority: Priority::default(),
-            accepted: AtomicU64::new(moment.0),
-            seq: AtomicU64::new(0),
+            accepted: moment.0,
+            seq: AtomicU64::new(Seq::NONE.0),
             extras: None,
         }
     }
 
-    /// The same fields for a second header; it was not accepted by any bus.
+    /// The same fields for a second header. Its place and acceptance are those of the first until a bus accepts it.
     pub(super) fn again(&self) -> Self {
         Self {
             id: self.id.clone(),
@@ -107,8 +116,8 @@ impl Header {
             key: self.key.clone(),
             correlation: self.correlation.clone(),
             priority: self.priority,
-            accepted: AtomicU64::new(Moment::now().0),
-            seq: AtomicU64::new(0),
+            accepted: self.accepted,
+            seq: AtomicU64::new(self.seq.load(Relaxed)),
             extras: self.extras.clone(),
         }
     }
@@ -122,7 +131,8 @@ impl Header {
         if self.source.is_none() {
             self.source = Some(stamp.source.clone());
         }
-        let Some(cause) = &stamp.cause else { return };
+        // An event that is passed on by its own handler is the same event, not its own effect.
+        let Some(cause) = stamp.cause.as_ref().filter(|cause| cause.id != self.id) else { return };
         if self.correlation.is_none() {
             self.correlation = Some(cause.correlation.clone());
         }
@@ -132,17 +142,21 @@ impl Header {
         }
     }
 
-    /// Whether [`stamp`](Self::stamp) would change anything.
-    pub(super) fn lacks(&self, stamp: &Stamp) -> bool {
-        let caused = || self.extras.as_ref().is_some_and(|extras| extras.causation.is_some());
-        self.source.is_none() || (stamp.cause.is_some() && (self.correlation.is_none() || !caused()))
-    }
-
     /// Bytes the header holds outside its own place.
     pub(super) fn heap_bytes(&self) -> usize {
         let ids = self.id.heap_bytes() + self.correlation.as_ref().map_or(0, EventId::heap_bytes);
         let key = self.key.as_ref().filter(|key| key.is_heap_allocated()).map_or(0, SmolStr::len);
-        let extras = self.extras.as_ref().map_or(0, |extras| size_of::<Extras>() + extras.metadata.text_bytes());
-        ids + key + extras
+        let source = self.source.as_ref().filter(|source| source.is_heap_allocated()).map_or(0, SmolStr::len);
+        ids + key + source + self.extras.as_ref().map_or(0, |extras| extras.bytes())
+    }
+}
+
+impl Extras {
+    fn bytes(&self) -> usize {
+        let wire = &self.wire;
+        let texts = [&self.event_type, &self.content_type, &wire.time, &wire.expires_at, &wire.schema];
+        let texts = texts.into_iter().flatten().chain(wire.packed.as_ref().map(|packed| &packed.text));
+        let texts: usize = texts.filter(|text| text.is_heap_allocated()).map(SmolStr::len).sum();
+        size_of::<Self>() + self.metadata.text_bytes() + texts
     }
 }

@@ -51,6 +51,11 @@ impl Metadata {
         }
     }
 
+    /// Adds an entry whose name is known to be new.
+    pub(crate) fn push(&mut self, name: &str, value: Value) {
+        self.0.push((name.into(), value));
+    }
+
     /// Bytes of all names and of all values as JSON text.
     pub(crate) fn text_bytes(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + json_bytes(value)).sum()

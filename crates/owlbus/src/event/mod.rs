@@ -288,14 +288,14 @@ impl Event {
     }
 
     /// This event with everything a bus fills in. What is there already stays.
+    ///
+    /// Other holders of the event keep theirs as it is: they may be publishing it at this very moment, and each
+    /// publish has a place in a journal of its own.
     pub(crate) fn with_stamp(mut self, stamp: &Stamp) -> Self {
-        // An event that has a place in a journal is being published again: its other holders keep theirs.
-        if self.0.header.lacks(stamp) || self.seq() != Seq::NONE {
-            let header = self.header_mut();
-            header.stamp(stamp);
-            header.accepted = Moment::now().0.into();
-            header.seq = 0.into();
-        }
+        let header = self.header_mut();
+        header.stamp(stamp);
+        header.accepted = Moment::now().0;
+        header.seq = Seq::NONE.0.into();
         self
     }
 
@@ -310,7 +310,7 @@ impl Event {
 
     /// When a bus accepted the event.
     pub(crate) fn accepted(&self) -> Moment {
-        Moment(self.0.header.accepted.load(Relaxed))
+        Moment(self.0.header.accepted)
     }
 
     pub(crate) fn cause(&self) -> Cause {

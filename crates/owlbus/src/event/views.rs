@@ -2,6 +2,7 @@
 
 use std::{
     any::{Any, type_name},
+    fmt::Write as _,
     sync::OnceLock,
 };
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ContentError, Event, payload::Form};
+use super::{ContentError, Escaped, Event, error::expectation, payload::Form};
 use crate::typed::TypedEvent;
 
 /// What was made of the data so far.
@@ -96,8 +97,8 @@ impl Event {
         let mut json = serde_json::Deserializer::from_slice(self.json_text()?);
         serde_path_to_error::deserialize(&mut json).map_err(|error| ContentError::Decode {
             rust_type: type_name::<T>(),
-            field: error.path().to_string(),
-            reason: error.into_inner().to_string(),
+            field: Escaped(error.path()).to_string(),
+            reason: expectation(error.inner()),
         })
     }
 
@@ -133,21 +134,38 @@ impl Event {
         }
     }
 
-    /// The event with its fields and data as text for people, data and metadata included.
+    /// The event with its fields and data as text for people, data and metadata included. Control characters are
+    /// escaped; all other text stands there as it is.
     #[must_use]
     pub fn pretty(&self) -> String {
-        match self.to_cloudevent() {
+        let text = match self.to_cloudevent() {
             Ok(json) => serde_json::from_slice::<Value>(&json)
                 .and_then(|value| serde_json::to_string_pretty(&value))
                 .unwrap_or_else(|_| String::from_utf8_lossy(&json).into_owned()),
-            Err(error) => format!("{self}: {error}"),
+            Err(error) => return format!("{self}: {error}"),
+        };
+        let mut shown = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c {
+                '\n' | '\t' => shown.push(c),
+                // JSON itself escapes some of them only.
+                c if c.is_control() => _ = write!(shown, "\\u{:04x}", u32::from(c)),
+                c => shown.push(c),
+            }
         }
+        shown
     }
 
-    /// The data's content type: `application/json` unless the publisher said otherwise.
+    /// The data's content type, if the publisher named one; else `application/json`, and for bytes
+    /// `application/octet-stream`.
     #[must_use]
     pub fn content_type(&self) -> &str {
-        self.extras().and_then(|extras| extras.content_type.as_deref()).unwrap_or("application/json")
+        let named = self.extras().and_then(|extras| extras.content_type.as_deref());
+        named.unwrap_or_else(|| match self.payload().form() {
+            Form::Bytes(_) => "application/octet-stream",
+            Form::Of(event) => event.content_type(),
+            Form::Json(..) | Form::Value(_) | Form::Empty => "application/json",
+        })
     }
 
     /// Bytes of the data; a Rust value counts its `size_of` until it was written as JSON.

@@ -68,9 +68,9 @@ impl Keys {
             return Some(queued);
         }
         let (place, queued) = self.parked.pop_first()?;
-        if let Some(behind) = self.busy.get_mut(queued.event.key()) {
-            behind.retain(|other| *other != place);
-        }
+        // What waited longest of all waited longest for its key.
+        let first = self.busy.get_mut(queued.event.key()).and_then(VecDeque::pop_front);
+        debug_assert_eq!(first, Some(place));
         Some(queued)
     }
 

@@ -4,7 +4,7 @@ use std::{
     any::type_name,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -26,6 +26,7 @@ use crate::{
     config::{ConfigError, MailboxConfig},
     dispatch::{Closable, Filter, OnGap, Subscriber, Transform},
     event::Event,
+    sync::atomic::AtomicBool,
     topic::{IntoPatterns, Pattern, TopicError},
     typed::TypedEvent,
 };

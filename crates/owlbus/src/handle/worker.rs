@@ -18,18 +18,18 @@ use super::{
 };
 use crate::{
     dispatch::Subscriber,
-    event::{Cause, Event},
+    event::Cause,
     settle::settle,
 };
 
 tokio::task_local! {
-    /// The event this task handles; what the task publishes meanwhile is caused by it.
-    static HANDLING: RefCell<Option<Event>>;
+    /// The event this task handles, as the cause of what the task publishes meanwhile.
+    static HANDLING: RefCell<Option<Cause>>;
 }
 
 /// The event whose handler is running in this task.
 pub(crate) fn cause() -> Option<Cause> {
-    HANDLING.try_with(|handling| handling.borrow().as_ref().map(Event::cause)).ok().flatten()
+    HANDLING.try_with(|handling| handling.borrow().clone()).ok().flatten()
 }
 
 /// Takes and handles deliveries until there will be none any more.
@@ -53,16 +53,24 @@ async fn handle<T: Content, H: Handler<T>>(
     subscriber: &Subscriber,
     queued: Queued,
 ) {
+    let event = queued.event.clone();
     let mut running = Running { subscriber, queued: Some(queued) };
-    let Some(event) = running.queued.as_ref().map(|queued| queued.event.clone()) else { return };
-    HANDLING.with(|handling| handling.replace(Some(event.clone())));
+    HANDLING.with(|handling| *handling.borrow_mut() = Some(event.cause()));
     let said = attempt(handler, seat, event).await;
-    HANDLING.with(|handling| handling.replace(None));
+    HANDLING.with(|handling| *handling.borrow_mut() = None);
     if let Some(queued) = running.queued.take() {
         settle(subscriber, &queued, said);
+        let_go(queued);
     }
     if subscriber.claimed.is_some() {
         seat.subscription.unsubscribe();
+    }
+}
+
+/// Drops an event that may hold the last of a value of the user, whose `Drop` may panic.
+fn let_go(queued: Queued) {
+    if catch_unwind(AssertUnwindSafe(|| drop(queued))).is_err() {
+        tracing::warn!("the data of an event panicked when it was dropped");
     }
 }
 

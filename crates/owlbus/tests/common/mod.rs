@@ -1,6 +1,6 @@
 //! Set-up the promises share; the only place that knows it.
 
-#![allow(dead_code, reason = "every promise uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "every promise is a crate, and uses a part of it")]
 
 use std::sync::{
     Arc, Mutex,

@@ -6,14 +6,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
+use smol_str::SmolStr;
 
 use super::{
     super::{
         EventId, Metadata, Priority,
-        header::{Extras, Header},
+        error::expectation,
+        header::{Extras, Header, Packed},
         payload::{Json, Nothing, Opaque},
     },
-    is_attribute_name, parse_time, time_text,
+    is_attribute_name, is_scalar, names_a_field, parse_time, time_text,
 };
 use crate::{
     event::Event,
@@ -47,7 +49,7 @@ pub enum CloudEventError {
 }
 
 impl Event {
-    /// Reads a CloudEvents 1.0 JSON object. The data is not copied; it stays a part of `text`.
+    /// Reads a CloudEvents 1.0 JSON object. Data that makes up most of `text` is not copied; it stays a part of it.
     ///
     /// # Errors
     ///
@@ -65,7 +67,7 @@ impl Event {
     pub fn from_cloudevent(text: impl Into<Bytes>) -> Result<Self, CloudEventError> {
         let text = text.into();
         let members: Members<'_> = serde_json::from_slice(&text).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => CloudEventError::Shape(error.to_string()),
+            serde_json::error::Category::Data => CloudEventError::Shape(expectation(&error)),
             _ => CloudEventError::Syntax(error.to_string()),
         })?;
         members.into_event(&text)
@@ -90,17 +92,21 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Members { data: None, rest: Vec::with_capacity(8) };
+                let twice = |name| serde::de::Error::custom(format_args!("`{name}` stands in it twice"));
                 while let Some(name) = map.next_key::<String>()? {
-                    let twice = members.rest.iter().any(|(known, _)| *known == name);
-                    if twice || (name == "data" && members.data.is_some()) {
-                        return Err(serde::de::Error::custom(format_args!("`{name}` stands in it twice")));
-                    }
                     match name.as_str() {
+                        "data" if members.data.is_some() => return Err(twice(&*name)),
                         "data" => members.data = Some(map.next_value()?),
                         _ => members.rest.push((name, map.next_value()?)),
                     }
                 }
-                Ok(members)
+                // Looked for at the end and in order: a stranger decides how many attributes there are.
+                let mut names: Vec<_> = members.rest.iter().map(|(name, _)| name.as_str()).collect();
+                names.sort_unstable();
+                match names.windows(2).find(|pair| pair[0] == pair[1]) {
+                    Some(pair) => Err(twice(pair[0])),
+                    None => Ok(members),
+                }
             }
         }
         deserializer.deserialize_map(Collect)
@@ -122,13 +128,12 @@ impl Members<'_> {
             }
             None => Topic::new(&event_type)?,
         };
-        if topic != *event_type {
-            extras.event_type = Some(event_type.into());
-        }
+        // Also where it equals the topic: the event may be published again under another one.
+        extras.event_type = Some(event_type.into());
         let mut header = Header::now(Some(topic));
         header.id = EventId::new(id).map_err(|error| wrong("id", error))?;
         header.source = Some(source.into());
-        header.key = self.take_text("subject")?.filter(|key| !key.is_empty()).map(Into::into);
+        header.key = self.read_key()?;
         self.read_time(&mut header, &mut extras)?;
         extras.content_type = self.take_text("datacontenttype")?.map(Into::into);
         extras.wire.schema = self.take_text("dataschema")?.map(Into::into);
@@ -139,7 +144,7 @@ impl Members<'_> {
 
         match (self.data, binary) {
             (Some(_), Some(_)) => Err(CloudEventError::Shape("it has both `data` and `data_base64`".into())),
-            (Some(data), None) => Ok(Event::made(header, Json::new(text.slice_ref(data.get().as_bytes())))),
+            (Some(data), None) => Ok(Event::made(header, Json::new(part(text, data.get().as_bytes())))),
             (None, Some(binary)) => {
                 let bytes = STANDARD.decode(binary).map_err(|error| wrong("data_base64", error))?;
                 Ok(Event::made(header, Opaque(bytes.into())))
@@ -153,6 +158,16 @@ impl Members<'_> {
             "1.0" => Ok(()),
             other => Err(wrong("specversion", format_args!("is `{}`, and 1.0 is what can be read", other.escape_debug()))),
         }
+    }
+
+    /// The key. No CloudEvent should have an empty subject; it is none, and stays behind as metadata.
+    fn read_key(&mut self) -> Result<Option<SmolStr>, CloudEventError> {
+        let subject = self.take_text("subject")?;
+        if subject.as_deref() == Some("") {
+            self.rest.push(("subject".into(), "".into()));
+            return Ok(None);
+        }
+        Ok(subject.map(Into::into))
     }
 
     /// The time; absent or written in another way than ours, it leaves the same.
@@ -190,18 +205,28 @@ impl Members<'_> {
 
     /// Everything else is metadata: the entries in the attribute `metadata`, then every attribute nobody knows.
     fn read_metadata(&mut self, extras: &mut Extras) {
-        let packed = |value: &Value| serde_json::from_str::<serde_json::Map<_, _>>(value.as_str()?).ok();
         let mut metadata = Metadata::default();
-        for (name, value) in self.take_if("metadata", packed).unwrap_or_default() {
-            metadata.set(&name, value);
+        if let Some((text, entries)) = self.take_packed() {
+            extras.wire.packed = Some(Packed { text: text.into(), entries: entries.len() });
+            entries.into_iter().for_each(|(name, value)| metadata.push(&name, value));
         }
-        let packed = metadata.len();
         for (name, value) in std::mem::take(&mut self.rest) {
-            let scalar = matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_));
-            extras.wire.odd_attributes |= packed == 0 && !(scalar && is_attribute_name(&name));
-            metadata.set(&name, value);
+            extras.wire.odd_attributes |= !(is_scalar(&value) && is_attribute_name(&name));
+            metadata.push(&name, value);
         }
         extras.metadata = metadata;
+    }
+
+    /// The attribute `metadata` where it is ours: the text of an object whose names stand for nothing else.
+    fn take_packed(&mut self) -> Option<(String, serde_json::Map<String, Value>)> {
+        let text = self.rest.iter().find(|(name, _)| name == "metadata")?.1.as_str()?;
+        let entries: serde_json::Map<String, Value> = serde_json::from_str(text).ok()?;
+        let known = |(name, _): &(String, Value)| entries.contains_key(name);
+        if entries.keys().any(|name| names_a_field(name)) || self.rest.iter().any(known) {
+            return None;
+        }
+        let text = self.take_text("metadata").ok().flatten()?;
+        Some((text, entries))
     }
 
     fn required(&mut self, name: &'static str) -> Result<String, CloudEventError> {
@@ -237,6 +262,11 @@ impl Members<'_> {
 
 fn id(value: &Value) -> Option<EventId> {
     EventId::new(value.as_str()?).ok()
+}
+
+/// A part of a text. A slice keeps the whole text in memory; where little of it is wanted, a copy holds less.
+fn part(text: &Bytes, wanted: &[u8]) -> Bytes {
+    if wanted.len() * 2 < text.len() { Bytes::copy_from_slice(wanted) } else { text.slice_ref(wanted) }
 }
 
 fn wrong(name: &str, problem: impl fmt::Display) -> CloudEventError {

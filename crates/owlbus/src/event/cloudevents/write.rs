@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{super::payload::Form, is_attribute_name, time_text};
+use super::{super::payload::Form, is_attribute_name, is_scalar, time_text};
 use crate::event::{ContentError, Event, Priority};
 
 impl Event {
@@ -89,11 +89,19 @@ impl Event {
 
     /// Scalars under attribute-like names are attributes; the rest is JSON text in one attribute.
     fn write_metadata(&self, object: &mut Object<'_>) {
-        let as_came = self.extras().is_some_and(|extras| extras.wire.odd_attributes);
+        let Some(extras) = self.extras() else { return };
+        let wire = &extras.wire;
+        if let Some(packed) = &wire.packed {
+            object.text("metadata", &packed.text);
+        }
+        // Where `metadata` itself is a stranger's attribute, nothing of ours can be in it.
+        let as_came = wire.odd_attributes || extras.metadata.get("metadata").is_some();
         let mut rest = serde_json::Map::new();
-        for (name, value) in self.metadata().iter() {
-            let scalar = matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_));
-            if as_came || (scalar && is_attribute_name(name)) {
+        for (name, value) in extras.metadata.iter().skip(wire.packed.as_ref().map_or(0, |packed| packed.entries)) {
+            if self.has_field(name) {
+                continue;
+            }
+            if as_came || (is_scalar(value) && is_attribute_name(name)) {
                 object.value(name, value);
             } else {
                 rest.insert(name.to_owned(), value.clone());
@@ -101,6 +109,21 @@ impl Event {
         }
         if !rest.is_empty() {
             object.text("metadata", &Value::Object(rest).to_string());
+        }
+    }
+
+    /// Whether the attribute was written for a field. What a stranger meant by that name has been replaced.
+    fn has_field(&self, name: &str) -> bool {
+        let extras = self.extras();
+        match name {
+            "subject" => self.has_key(),
+            "schemaversion" => extras.is_some_and(|extras| extras.version.is_some()),
+            "priority" => self.priority() != Priority::Normal,
+            "correlationid" => self.0.header.correlation.is_some(),
+            "causationid" => extras.is_some_and(|extras| extras.causation.is_some()),
+            "replyto" => extras.is_some_and(|extras| extras.reply_to.is_some()),
+            "expirytime" => extras.is_some_and(|extras| extras.expires_at.is_some()),
+            _ => false,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::task::Waker;
 
 use super::{DropReason, Entry, Event, Intake, Mailbox, Queued, State, Ticket};
+use crate::sync::atomic::Ordering::SeqCst;
 
 impl Mailbox {
     /// Lets the workers end once nothing is left.
@@ -29,6 +30,8 @@ impl Mailbox {
         let mut left: Vec<Queued> = work.keys.as_mut().map_or(Vec::new(), |keys| keys.clear());
         let entries = work.entries.drain(..).chain(intake.entries.drain(..));
         left.extend(entries.filter_map(Entry::into_event));
+        // Nobody is there any more to be told of what was missed.
+        work.gap = None;
         for queued in &left {
             intake.admitted -= queued.load;
         }
@@ -36,20 +39,23 @@ impl Mailbox {
 
         // Publishers are let in by ascending ticket: those from here on never were.
         intake.turned_away = intake.waiting.front().map_or(Ticket(intake.next_ticket), |first| first.ticket);
-        let (outside, mut wakers): (Vec<_>, Vec<_>) =
+        let (mut outside, mut wakers): (Vec<_>, Vec<_>) =
             intake.waiting.drain(..).map(|waiting| (waiting.queued, waiting.waker)).unzip();
+        // A bus that ends loses what waits outside; a subscription that ends never matched it.
         if reason == DropReason::Shutdown {
             intake.matched += outside.len() as u64;
             intake.dropped.count(reason, outside.len() as u64);
+            left.append(&mut outside);
         }
-        let bytes = self.load(&mut intake).bytes();
-        intake.grant.settle(bytes);
+        // Whoever finishes a delivery from here on settles the memory again: its worker may never sleep any more.
+        self.crowded.store(true, SeqCst);
+        self.settle(&mut intake);
         wakers.extend(self.rouse_all(&mut intake));
         drop((intake, work));
 
-        // Events hold values of users, which are dropped after the locks.
+        // Events hold values of users, which are dropped after the locks, and after everybody knows.
         wakers.into_iter().for_each(Waker::wake);
-        left.into_iter().chain(outside).map(|queued| queued.event).collect()
+        left.into_iter().map(|queued| queued.event).collect()
     }
 
     /// Wakes all workers, after a pause.
@@ -58,7 +64,7 @@ impl Mailbox {
         sleepers.into_iter().for_each(Waker::wake);
     }
 
-    fn rouse_all(&self, intake: &mut Intake) -> Vec<Waker> {
+    pub(super) fn rouse_all(&self, intake: &mut Intake) -> Vec<Waker> {
         std::iter::from_fn(|| self.rouse(intake)).collect()
     }
 }

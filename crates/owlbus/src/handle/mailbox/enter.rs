@@ -57,7 +57,8 @@ impl Mailbox {
             }
             Overflow::DropOldest => {
                 drop(intake);
-                (self.displace(event, load), risen)
+                let (offer, now) = self.displace(event, load);
+                (offer, now.or(risen))
             }
         }
     }
@@ -74,14 +75,17 @@ impl Mailbox {
             return Offer::Full;
         }
         intake.admitted += load;
+        intake.reserved += 1;
         Offer::Queued
     }
 
     /// Puts an event into its reserved place.
     pub(crate) fn redeem(&self, event: &Event, load: Load) -> (Offer, Option<Level>) {
         let mut intake = self.intake.0.lock();
+        intake.reserved -= 1;
         if matches!(intake.state, State::Closed(_)) {
             intake.admitted -= load;
+            self.settle(&mut intake);
             return (Offer::Closed, None);
         }
         intake.append(Queued { event: event.clone(), load });
@@ -92,14 +96,17 @@ impl Mailbox {
 
     /// Gives a reserved place back.
     pub(crate) fn release(&self, load: Load) {
-        self.intake.0.lock().admitted -= load;
+        let mut intake = self.intake.0.lock();
+        intake.reserved -= 1;
+        intake.admitted -= load;
+        self.settle(&mut intake);
     }
 
     /// Counts an event that matched, and that a panicking filter kept out.
     pub(crate) fn skip(&self) {
         let mut intake = self.intake.0.lock();
         intake.matched += 1;
-        intake.skipped += 1;
+        intake.unwanted += 1;
     }
 
     /// Offers an event, and stands in line where there is no room.
@@ -108,8 +115,8 @@ impl Mailbox {
     /// no longer wants to wait.
     pub(crate) fn enter(&self, event: &Event, load: Load, waker: &Waker) -> Entered {
         let mut intake = self.intake.0.lock();
-        if let State::Closed(reason) = intake.state {
-            return closed(reason);
+        if matches!(intake.state, State::Closed(_)) {
+            return Entered::Closed;
         }
         let ticket = Ticket(intake.next_ticket);
         intake.next_ticket += 1;
@@ -126,23 +133,26 @@ impl Mailbox {
 
     /// Whether the event of a ticket is inside by now.
     pub(crate) fn poll_entered(&self, ticket: Ticket, waker: &Waker) -> Poll<Entered> {
+        // Cloning and dropping a waker is code of whoever polls, and happens outside the lock.
+        let mut other = waker.clone();
         let mut intake = self.intake.0.lock();
-        match intake.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket) {
+        let entered = match intake.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket) {
             Ok(at) => {
-                intake.waiting[at].waker.clone_from(waker);
+                std::mem::swap(&mut intake.waiting[at].waker, &mut other);
                 Poll::Pending
             }
-            Err(_) => Poll::Ready(match intake.state {
-                State::Closed(reason) if ticket >= intake.turned_away => closed(reason),
-                _ => Entered::Inside,
-            }),
-        }
+            Err(_) => Poll::Ready(intake.became_of(ticket)),
+        };
+        drop(intake);
+        entered
     }
 
-    /// Gives up waiting: the event is dropped here. Says whether it was, for it may be inside by now.
-    pub(crate) fn leave(&self, ticket: Ticket) -> bool {
+    /// Gives up waiting: the event is dropped here, unless something else became of it by now.
+    pub(crate) fn leave(&self, ticket: Ticket) -> Entered {
         let mut intake = self.intake.0.lock();
-        let Ok(at) = intake.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket) else { return false };
+        let Ok(at) = intake.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket) else {
+            return intake.became_of(ticket);
+        };
         let waiting = intake.waiting.remove(at);
         if let Some(waiting) = &waiting {
             intake.miss(Gap::one(DropReason::BlockTimeout, waiting.queued.event.seq()));
@@ -150,7 +160,7 @@ impl Mailbox {
         // Those behind may be smaller than the one that left.
         self.let_in(&mut intake);
         self.unlock_and_wake(intake);
-        true
+        Entered::Dropped(DropReason::BlockTimeout)
     }
 
     /// How long a publisher waits for room.
@@ -174,35 +184,44 @@ impl Mailbox {
             intake.grant.cover((intake.admitted - intake.finished).bytes());
             intake.let_in.push(waker);
         }
-        self.crowded.store(false, SeqCst);
+        match intake.state {
+            // What still runs gives its memory back by way of here, until there is nothing more.
+            State::Closed(_) => self.settle(intake),
+            _ => self.crowded.store(false, SeqCst),
+        }
     }
 
-    /// Makes room by dropping the oldest event that has not started.
-    fn displace(&self, event: &Event, load: Load) -> Offer {
+    /// Makes room by dropping the oldest events that have not started.
+    fn displace(&self, event: &Event, load: Load) -> (Offer, Option<Level>) {
         let mut work = self.work.0.lock();
         let mut intake = self.intake.0.lock();
         if matches!(intake.state, State::Closed(_)) {
-            return Offer::Closed;
+            return (Offer::Closed, None);
         }
         let mut victims = Vec::new();
-        while !self.has_room(&mut intake, load) {
+        let queued = intake.admitted - work.taken;
+        let running = self.load(&mut intake) - queued;
+        // Beside what runs there may be no room for it, whatever else were dropped.
+        while self.marks.room(running, load) && !self.has_room(&mut intake, load) {
             let Some(victim) = work.remove_oldest().or_else(|| intake.remove_oldest()) else { break };
             intake.admitted -= victim.load;
             intake.dropped.count(DropReason::Overflow, 1);
             work.miss_before_all(Gap::one(DropReason::Overflow, victim.event.seq()));
             victims.push(victim);
         }
-        // Everything inside runs already: then the new event is the oldest that has not started.
         let fits = self.has_room(&mut intake, load);
         if fits {
             intake.append(Queued { event: event.clone(), load });
             intake.admitted += load;
         } else {
+            // Of what has not started, the new event is the oldest there would be room without.
             intake.miss(Gap::one(DropReason::Overflow, event.seq()));
         }
+        let risen = self.risen(&mut intake);
         drop(work);
         self.unlock_and_wake(intake);
-        if fits && victims.is_empty() { Offer::Queued } else { Offer::Dropped(DropReason::Overflow) }
+        let offer = if fits && victims.is_empty() { Offer::Queued } else { Offer::Dropped(DropReason::Overflow) };
+        (offer, risen)
     }
 
     /// Whether an event of that load has room, and nobody who came earlier waits for it.
@@ -227,14 +246,18 @@ impl Mailbox {
     }
 }
 
-fn closed(reason: DropReason) -> Entered {
-    match reason {
-        DropReason::Shutdown => Entered::Dropped(reason),
-        _ => Entered::Closed,
-    }
-}
-
 impl Intake {
+    /// What became of a publisher that waits no more and did not leave.
+    fn became_of(&self, ticket: Ticket) -> Entered {
+        match self.state {
+            State::Closed(DropReason::Shutdown) if ticket >= self.turned_away => {
+                Entered::Dropped(DropReason::Shutdown)
+            }
+            State::Closed(_) if ticket >= self.turned_away => Entered::Closed,
+            _ => Entered::Inside,
+        }
+    }
+
     fn append(&mut self, queued: Queued) {
         self.matched += 1;
         self.entries.push_back(Entry::Event(queued));

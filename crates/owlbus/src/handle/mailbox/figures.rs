@@ -58,23 +58,20 @@ pub(crate) struct Figures {
 }
 
 impl Mailbox {
-    /// The counters, all of one instant but for what workers finish meanwhile.
+    /// The counters, all of one instant.
     pub(crate) fn figures(&self) -> Figures {
         let work = self.work.0.lock();
         let intake = self.intake.0.lock();
-        // Read in this order, a delivery that finishes meanwhile counts as running rather than twice.
-        let skipped = self.skipped.load(SeqCst);
-        let dead = self.dead.load(SeqCst);
-        let cancelled = self.cancelled.load(SeqCst);
+        // What was not done is finished under the lock of the intake: here as there, it counts once.
         let finished = Load(self.finished.0.load(SeqCst));
         let running = (work.taken - finished).events();
         Figures {
             matched: intake.matched,
-            done: (work.started - running).saturating_sub(skipped + dead + cancelled),
-            skipped: skipped + intake.skipped,
-            dead,
+            done: work.started - running - intake.skipped - intake.dead - intake.cut_off,
+            skipped: intake.skipped + intake.unwanted,
+            dead: intake.dead,
             dropped: intake.dropped,
-            queued: (intake.admitted - work.taken).events(),
+            queued: (intake.admitted - work.taken).events() - intake.reserved,
             running,
             bytes: (intake.admitted - finished).bytes(),
             oldest: oldest(&work, &intake),
@@ -85,8 +82,10 @@ impl Mailbox {
     pub(crate) fn pressure(&self) -> (f64, Level) {
         let mut intake = self.intake.0.lock();
         let load = self.load(&mut intake);
-        intake.level = self.marks.level(load, intake.level);
-        (self.marks.ratio(load), intake.level)
+        let level = self.marks.level(load, intake.level);
+        // Only publishers tell of a rise, so only they note one.
+        intake.level = intake.level.min(level);
+        (self.marks.ratio(load), level)
     }
 
     /// The room there is.
@@ -98,6 +97,12 @@ impl Mailbox {
     pub(super) fn load(&self, intake: &mut Intake) -> Load {
         intake.finished = Load(self.finished.0.load(SeqCst));
         intake.admitted - intake.finished
+    }
+
+    /// Tells the bus how much memory is in use, where that has become less.
+    pub(super) fn settle(&self, intake: &mut Intake) {
+        let bytes = self.load(intake).bytes();
+        intake.grant.settle(bytes);
     }
 }
 

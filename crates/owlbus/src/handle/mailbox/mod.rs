@@ -10,6 +10,8 @@
 mod close;
 mod enter;
 mod figures;
+#[cfg(all(test, not(shuttle)))]
+mod model_test;
 #[cfg(all(test, shuttle))]
 mod models;
 mod take;
@@ -73,11 +75,8 @@ pub(crate) struct Mailbox {
     work: Line<Mutex<Work>>,
     /// Running total of what was taken and is finished; added to by workers, read by publishers that find no room.
     finished: Line<AtomicU64>,
-    /// Of these, the deliveries that were not done; and those that were dropped before they were.
-    skipped: AtomicU64,
-    dead: AtomicU64,
-    cancelled: AtomicU64,
-    /// Whether publishers wait for room, so that whoever finishes a delivery knows without a lock.
+    /// Whether publishers wait for room, or the mailbox is closed and has memory to give back, so that whoever
+    /// finishes a delivery knows without a lock.
     crowded: AtomicBool,
     /// Number of workers that sleep.
     asleep: AtomicU64,
@@ -89,6 +88,8 @@ struct Intake {
     entries: VecDeque<Entry>,
     /// Running total of what was let in or reserved, less what was dropped afterwards.
     admitted: Load,
+    /// Of these, the places that are reserved.
+    reserved: u64,
     /// `finished` as of the last look; looked at again only when the mailbox seems full.
     finished: Load,
     /// Publishers that wait for room, by ascending ticket.
@@ -103,8 +104,12 @@ struct Intake {
     state: State,
     matched: u64,
     dropped: Dropped,
-    /// Deliveries a panicking filter skipped; they never entered.
+    /// Events a panicking filter skipped; they never entered.
+    unwanted: u64,
+    /// Of the finished deliveries, those that were not done.
     skipped: u64,
+    dead: u64,
+    cut_off: u64,
     level: Level,
     /// What the bus's memory was told of `admitted`.
     grant: Grant,
@@ -173,6 +178,7 @@ impl Mailbox {
             intake: Line(Mutex::new(Intake {
                 entries: VecDeque::new(),
                 admitted: Load::NONE,
+                reserved: 0,
                 finished: Load::NONE,
                 waiting: VecDeque::new(),
                 next_ticket: 0,
@@ -182,7 +188,10 @@ impl Mailbox {
                 state: State::Open,
                 matched: 0,
                 dropped: Dropped::default(),
+                unwanted: 0,
                 skipped: 0,
+                dead: 0,
+                cut_off: 0,
                 level: Level::Normal,
                 grant: Grant::new(memory),
             })),
@@ -194,9 +203,6 @@ impl Mailbox {
                 taken: Load::NONE,
             })),
             finished: Line(AtomicU64::new(0)),
-            skipped: AtomicU64::new(0),
-            dead: AtomicU64::new(0),
-            cancelled: AtomicU64::new(0),
             crowded: AtomicBool::new(false),
             asleep: AtomicU64::new(0),
             paused,

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{DropReason, Entry, Finish, Gap, Intake, Level, Load, Mailbox, Queued, State, Taken, Work};
+use super::{Entry, Finish, Gap, Intake, Mailbox, Queued, State, Taken, Work};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 impl Mailbox {
@@ -35,28 +35,30 @@ impl Mailbox {
                 continue;
             }
             if intake.is_over(&work, paused) {
-                // What ran when the mailbox was closed is finished by now, or will be by workers that end later.
-                let bytes = self.load(&mut intake).bytes();
-                intake.grant.settle(bytes);
+                self.settle(&mut intake);
+                // Others went to sleep when it was not over yet: nothing else would tell them.
+                let sleepers = self.rouse_all(&mut intake);
+                drop((intake, work));
+                sleepers.into_iter().for_each(Waker::wake);
                 return Poll::Ready(None);
             }
-            self.sleep(worker, &mut intake, cx.waker());
+            let before = self.sleep(worker, &mut intake, cx.waker());
+            drop((intake, work));
+            // A waker is code of whoever polls, and is dropped after the locks.
+            drop(before);
             return Poll::Pending;
         }
     }
 
     /// Reports that a delivery ended, which makes room.
     pub(crate) fn finish(&self, queued: &Queued, finish: Finish) {
-        match finish {
-            Finish::Done => {}
-            Finish::Skipped => _ = self.skipped.fetch_add(1, SeqCst),
-            Finish::Dead => _ = self.dead.fetch_add(1, SeqCst),
-            Finish::Dropped(reason) => return self.cut_off(queued, reason),
-        }
         if self.by_key {
             self.release_key(queued.event.key());
         }
-        self.finished.0.fetch_add(queued.load.0, SeqCst);
+        match finish {
+            Finish::Done => _ = self.finished.0.fetch_add(queued.load.0, SeqCst),
+            other => self.finish_undone(queued, other),
+        }
         if self.crowded.load(SeqCst) {
             let mut intake = self.intake.0.lock();
             self.let_in(&mut intake);
@@ -64,27 +66,31 @@ impl Mailbox {
         }
     }
 
-    /// Reports that whoever handled a delivery is gone. No worker may come after it to settle what is left.
-    fn cut_off(&self, queued: &Queued, reason: DropReason) {
-        if self.by_key {
-            self.release_key(queued.event.key());
-        }
+    fn finish_undone(&self, queued: &Queued, finish: Finish) {
         let mut intake = self.intake.0.lock();
-        intake.dropped.count(reason, 1);
-        self.cancelled.fetch_add(1, SeqCst);
+        match finish {
+            Finish::Done => {}
+            Finish::Skipped => intake.skipped += 1,
+            Finish::Dead => intake.dead += 1,
+            Finish::Dropped(reason) => {
+                intake.cut_off += 1;
+                intake.dropped.count(reason, 1);
+            }
+        }
         self.finished.0.fetch_add(queued.load.0, SeqCst);
-        self.let_in(&mut intake);
-        let bytes = self.load(&mut intake).bytes();
-        intake.grant.settle(bytes);
-        self.unlock_and_wake(intake);
+        // Whoever handled it may be gone, and nobody come after it who would.
+        self.settle(&mut intake);
     }
 
     /// Forgets that a worker sleeps, for it has come for something else or is gone.
     pub(crate) fn awake(&self, worker: usize) {
         let mut intake = self.intake.0.lock();
-        if intake.sleepers[worker].take().is_some() {
+        let waker = intake.sleepers[worker].take();
+        if waker.is_some() {
             self.asleep.fetch_sub(1, Relaxed);
         }
+        // A waker is code of whoever polls, and is dropped after the lock.
+        drop(intake);
     }
 
     fn release_key(&self, key: &str) {
@@ -102,16 +108,16 @@ impl Mailbox {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    fn sleep(&self, worker: usize, intake: &mut Intake, waker: &Waker) {
-        let load = self.load(intake);
+    /// Notes the waker of a worker, and gives the one that was noted before.
+    fn sleep(&self, worker: usize, intake: &mut Intake, waker: &Waker) -> Option<Waker> {
+        self.settle(intake);
+        let load = intake.admitted - intake.finished;
         intake.level = self.marks.level(load, intake.level).min(intake.level);
-        intake.grant.settle(load.bytes());
-        if load == Load::NONE {
-            intake.level = Level::Normal;
-        }
-        if intake.sleepers[worker].replace(waker.clone()).is_none() {
+        let before = intake.sleepers[worker].replace(waker.clone());
+        if before.is_none() {
             self.asleep.fetch_add(1, Relaxed);
         }
+        before
     }
 }
 
