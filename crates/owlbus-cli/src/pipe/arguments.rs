@@ -1,0 +1,109 @@
+//! What `owlbus pipe` is told.
+
+use owlbus::{Pattern, Topic, TopicError};
+
+use super::{form::Form, pointer::Pointer, size::size};
+
+/// Publish events from standard input, and print those that were asked for
+///
+/// Reads events from standard input, publishes them on a bus inside this process, and prints every event that its one
+/// subscription received on standard output, in order. Several --on are one subscription: an event that matches more
+/// than one of them prints once.
+///
+/// Input: one CloudEvents 1.0 JSON object a line. The attribute `topic`, or else `type`, is the topic. With --topic or
+/// --topic-from a line is any JSON value instead: it becomes the data of a new event, with a fresh id, the present
+/// time, and the source `pipe`. Lines end with \n or \r\n, the last one with or without. Empty lines are passed over.
+///
+/// Output: one CloudEvents 1.0 JSON object a line. Data leaves byte for byte as it came, and attributes with the
+/// values they came with, those that owlbus does not know included. What was read is printed before more is waited
+/// for, so `tail -f FILE | owlbus pipe` shows events as they are written.
+///
+/// A line that is no event is named with its number and the reason on standard error, and the rest goes on. At the end
+/// a summary goes to standard error: lines accepted as events, events delivered (printed), lines refused, and events
+/// accepted a second. While it runs, a progress line stands there if standard error is a terminal, standard output is
+/// not one, and --json is not given.
+///
+/// A reader that is slow slows it down; nothing is ever left out. Ctrl-C ends the input: what was read is printed, and
+/// the summary. A second Ctrl-C ends it at once.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Print only events whose topic matches; may be given several times [default: **]
+    ///
+    /// `*` is exactly one token of a topic, `**` any number of them, also none. Write it in quotes, or the shell puts
+    /// file names in its place.
+    #[arg(long = "on", value_name = "PATTERN", value_parser = |text: &str| Pattern::new(text))]
+    pub(super) on: Vec<Pattern>,
+
+    /// Take plain JSON lines, and publish them under this topic
+    #[arg(long, value_name = "TOPIC", value_parser = topic, conflicts_with = "topic_from")]
+    topic: Option<Topic>,
+
+    /// Take plain JSON lines, and publish each under the topic that stands in it at this JSON pointer
+    ///
+    /// A JSON pointer (RFC 6901) such as `/kind` or `/payload/items/0/name`. A line where it leads to nothing, or to
+    /// something that is no string, is refused.
+    #[arg(long, value_name = "POINTER")]
+    topic_from: Option<Pointer>,
+
+    /// Write the summary as one JSON object, on the last line of standard error
+    ///
+    /// Its members: accepted, delivered, refused, lost (always 0, or the exit status is 1), seconds,
+    /// events_per_second.
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Stop at the first line that is refused
+    ///
+    /// The events before it are delivered.
+    #[arg(long)]
+    pub(super) strict: bool,
+
+    /// The longest line that is taken as an event, in bytes without its line break
+    ///
+    /// It counts the whole event as it stands on the line, attributes and data; a longer line is refused without
+    /// being held in memory. `k`, `M` and `G` count in 1,024s, as `KiB`, `MiB` and `GiB` do; `kB`, `MB` and `GB` in
+    /// 1,000s.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1MiB")]
+    pub(super) max_event_size: usize,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  owlbus pipe --on 'order.**' < events.ndjson
+  owlbus pipe --on 'order.*' --on 'user.*' --json < events.ndjson > some.ndjson
+  owlbus pipe --topic-from /kind --on 'sensor.**' < lines.ndjson
+  tail -f app.log.ndjson | owlbus pipe --topic app.log
+
+Exit status:
+  0  Every line was an event or empty. Also: whoever reads standard output closed it, as `head` does; then it ends
+     without a word, but for the summary that --json asks for.
+  1  Lines were refused; or standard input could not be read, or standard output not be written.
+  2  The arguments are wrong.
+  130  A second Ctrl-C.";
+
+impl Arguments {
+    /// The form of the lines that come in.
+    pub(super) fn form(&self) -> Form {
+        match (&self.topic, &self.topic_from) {
+            (Some(topic), _) => Form::Plain(topic.clone()),
+            (None, Some(pointer)) => Form::PlainFrom(pointer.clone()),
+            (None, None) => Form::CloudEvents,
+        }
+    }
+
+    /// What is subscribed to.
+    pub(super) fn patterns(&self) -> Vec<Pattern> {
+        const EVERYTHING: Pattern = Pattern::from_static("**");
+        if self.on.is_empty() { vec![EVERYTHING] } else { self.on.clone() }
+    }
+}
+
+/// A topic that may be published under; a reserved one would refuse every single line.
+fn topic(text: &str) -> Result<Topic, String> {
+    let topic = Topic::new(text).map_err(|error: TopicError| error.to_string())?;
+    if topic.is_reserved() {
+        return Err("topics that begin with `owlbus` are the bus's own; choose another".into());
+    }
+    Ok(topic)
+}

@@ -1,0 +1,90 @@
+//! What `pipe` says on standard error: refused lines, a progress line, the summary.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal as _, Write as _},
+    sync::Arc,
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::{task::AbortHandle, time};
+
+use super::{
+    form::BadLine,
+    tally::{Summary, Tally},
+};
+use crate::shown::Shown;
+
+/// Standard error, shared by the progress line and everything else.
+pub(super) struct Report {
+    json: bool,
+    /// Draws nothing where there is no terminal for it.
+    progress: ProgressBar,
+    /// Keeps the progress line up to date.
+    drawing: Option<AbortHandle>,
+}
+
+/// How often the progress line may change.
+const DRAW_EVERY: Duration = Duration::from_millis(200);
+
+impl Report {
+    /// Needs a runtime to draw in, where it draws.
+    pub(super) fn begin(tally: &Arc<Tally>, json: bool) -> Self {
+        // Events on the same terminal show the progress themselves, and would be written into the line.
+        let draws = !json && io::stderr().is_terminal() && !io::stdout().is_terminal();
+        if !draws {
+            return Self { json, progress: ProgressBar::hidden(), drawing: None };
+        }
+        let style =
+            ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let progress = ProgressBar::new_spinner().with_style(style);
+        let drawing = tokio::spawn(draw(progress.clone(), Arc::clone(tally))).abort_handle();
+        Self { json, progress, drawing: Some(drawing) }
+    }
+
+    /// Names a line that was refused, and why.
+    pub(super) fn bad_line(&self, number: u64, reason: &BadLine) {
+        self.say(format_args!("line {number}: {}", Shown(reason)));
+    }
+
+    /// Ends the progress line.
+    pub(super) fn end(&self) {
+        self.drawing.iter().for_each(AbortHandle::abort);
+        self.progress.finish_and_clear();
+    }
+
+    /// Says why it all ended early.
+    pub(super) fn failure(&self, error: &anyhow::Error) {
+        self.say(format_args!("owlbus: {}", Shown(format_args!("{error:#}"))));
+    }
+
+    /// The summary, in the form that was asked for.
+    pub(super) fn summary(&self, summary: &Summary) -> anyhow::Result<()> {
+        if self.json {
+            self.say(serde_json::to_string(summary)?);
+        } else {
+            self.say(summary);
+        }
+        Ok(())
+    }
+
+    /// Writes a line at once and in one piece. Where standard error is closed, nobody is there to be told.
+    fn say(&self, line: impl fmt::Display) {
+        let line = format!("{line}\n");
+        self.progress.suspend(|| _ = io::stderr().write_all(line.as_bytes()));
+    }
+}
+
+async fn draw(progress: ProgressBar, tally: Arc<Tally>) {
+    let mut times = time::interval(DRAW_EVERY);
+    let mut drawn = None;
+    loop {
+        times.tick().await;
+        let summary = tally.summary();
+        let now = (summary.accepted, summary.delivered, summary.refused);
+        if drawn.replace(now) != Some(now) {
+            progress.set_message(summary.to_string());
+        }
+    }
+}
