@@ -11,7 +11,7 @@ use std::{
 };
 
 use smol_str::SmolStr;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
     accept::{self, Limits, PublishError, Receipt, Turnstile},
@@ -56,6 +56,8 @@ pub(crate) struct Core {
     pub(crate) paused: Arc<AtomicBool>,
     /// The tasks that handle deliveries; a shutdown waits for them.
     pub(crate) workers: Workers,
+    /// Told by streams, while the bus ends, that they gave an event out or are gone.
+    pub(crate) given_out: Notify,
     /// How the bus ended, once it has.
     pub(crate) ending: Ending,
     /// Where workers run: the runtime the bus was built in, where it was built in one.
@@ -115,7 +117,7 @@ impl Bus {
     ///
     /// [`PublishError`] gives the event back; nobody got it.
     pub async fn publish(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
-        accept::publish(self.core(), event.into_event()).await
+        accept::publish(self.core(), event).await
     }
 
     /// Publishes events one after the other; one result an event, in their order.
@@ -128,7 +130,7 @@ impl Bus {
         let events = events.into_iter();
         let mut results = Vec::with_capacity(events.size_hint().0);
         for event in events {
-            results.push(accept::publish(self.core(), event.into_event()).await);
+            results.push(accept::publish(self.core(), event).await);
         }
         results
     }
@@ -217,6 +219,7 @@ impl Bus {
 
     /// Ends the bus: stops accepting, lets handlers finish what waits, and at the deadline cancels them.
     ///
+    /// Streams are waited for until they have given out what waited for them; after that they end.
     /// The report lists what was not delivered. Calling it again, or at once from several places, ends the bus once
     /// and gives everybody the same report; dropping the future does not stop the shutdown. A handler that awaits
     /// the end of its own bus is cancelled at the deadline, like any handler that does not return.
@@ -235,6 +238,7 @@ impl Bus {
             memory: Arc::new(Memory::new(config.memory as u64)),
             paused: Arc::new(AtomicBool::new(config.paused)),
             workers: Workers::default(),
+            given_out: Notify::new(),
             ending: Ending::default(),
             runtime: Handle::try_current().ok(),
             refused: AtomicU64::new(0),
@@ -263,9 +267,14 @@ impl Core {
         self.refused.fetch_add(1, Relaxed);
     }
 
+    /// Whether delivery is held.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(SeqCst)
+    }
+
     /// Tells that the bus has started, once, when somebody is there to hear it.
     pub(crate) fn announce(&self) {
-        if self.routes.anybody_hears() && !self.paused.load(SeqCst) && !self.started.swap(true, Relaxed) {
+        if self.routes.anybody_hears() && !self.is_paused() && !self.started.swap(true, Relaxed) {
             own_events::started(self);
         }
     }

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{bus::Core, clock, event::Event, handle::DropReason, own_events};
+use crate::{bus::Core, clock, dispatch::Subscriber, event::Event, handle::DropReason, own_events};
 
 /// How a bus ended.
 #[derive(Clone, Debug, Default)]
@@ -89,16 +89,29 @@ async fn end(core: &Core, came: u64, deadline: Instant) {
         core.turnstile.wait_for(came).await;
         core.routes.all().iter().for_each(|subscriber| subscriber.mailbox.drain());
         core.workers.wait().await;
+        until_given_out(core).await;
     });
     let in_time = drained.await.is_ok();
     let mut report = ShutdownReport { undelivered: close_all(core), cancelled: 0 };
     if !in_time {
-        report.cancelled = core.routes.all().iter().map(|one| one.mailbox.figures().running).sum();
+        report.cancelled = running(core);
         core.workers.cancel();
         // A handler that blocks its thread cannot be cancelled, and is not waited for any longer.
         _ = timeout_at(clock::deadline(GRACE), core.workers.wait()).await;
     }
     core.ending.0.send_replace(Some(report));
+}
+
+/// Waits until every stream has given out what was in its mailbox, or is gone.
+async fn until_given_out(core: &Core) {
+    loop {
+        let more = core.given_out.notified();
+        let held = |subscriber: &Arc<Subscriber>| subscriber.streamed && subscriber.mailbox.figures().queued > 0;
+        if core.is_paused() || !core.routes.all().iter().any(held) {
+            return;
+        }
+        more.await;
+    }
 }
 
 /// The last handle is gone: nothing more is accepted or started, and what runs may end.
@@ -114,6 +127,12 @@ pub(crate) fn abandon(core: &Core) {
         );
     }
     core.ending.0.send_replace(Some(ShutdownReport { undelivered, cancelled: 0 }));
+}
+
+/// Deliveries whose handlers run.
+fn running(core: &Core) -> u64 {
+    let all = core.routes.all();
+    all.iter().filter(|one| !one.streamed).map(|one| one.mailbox.figures().running).sum()
 }
 
 /// Closes every mailbox, and gives what was left in them.

@@ -285,6 +285,64 @@ async fn a_handler_that_blocks_its_thread_does_not_hang_the_end() {
     release.store(true, SeqCst);
 }
 
+#[tokio::test(start_paused = true)]
+async fn streams_give_out_what_waits_for_them_before_the_end() {
+    let bus = Bus::in_memory();
+    let mut events = bus.on("test.**").stream().await.expect("the options are right");
+    for n in 1..=10 {
+        bus.publish(number(n)).await.expect("it is accepted");
+    }
+    let ending = tokio::spawn({
+        let bus = bus.clone();
+        async move { bus.shutdown().await }
+    });
+    quiet().await;
+    assert!(!ending.is_finished());
+    let mut seen = Vec::new();
+    while let Some(received) = events.next().await {
+        seen.push(n(&received.into_event().expect("nothing was missed")));
+    }
+    assert_eq!(seen, (1..=10).collect::<Vec<_>>());
+    assert!(ending.await.expect("no panic").is_clean());
+    assert_conserved(&bus);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_was_read_or_dropped_keeps_no_bus_from_ending() {
+    for read in [true, false] {
+        let bus = Bus::in_memory();
+        let mut events = bus.on("test.**").stream().await.expect("the options are right");
+        bus.publish(number(1)).await.expect("it is accepted");
+        let before = tokio::time::Instant::now();
+        let ending = tokio::spawn({
+            let bus = bus.clone();
+            async move { bus.shutdown().await }
+        });
+        quiet().await;
+        if read {
+            assert!(events.next().await.is_some());
+            assert!(ending.await.expect("no panic").is_clean());
+            assert!(events.next().await.is_none());
+        } else {
+            drop(events);
+            ending.await.expect("no panic");
+        }
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert_conserved(&bus);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_nobody_reads_holds_the_end_up_to_the_deadline_and_is_named() {
+    let bus = Bus::in_memory();
+    let events = bus.on("test.**").name("unread").stream().await.expect("the options are right");
+    bus.publish(number(1)).await.expect("it is accepted");
+    let report = bus.shutdown_within(Duration::from_secs(3)).await;
+    assert_eq!(report.undelivered.iter().map(|one| &*one.subscription).collect::<Vec<_>>(), ["unread"]);
+    assert_eq!(events.subscription().stats().dropped.shutdown, 1);
+    assert_conserved(&bus);
+}
+
 #[test]
 fn a_bus_ends_without_a_runtime_too() {
     let bus = Bus::builder().paused().build().expect("the settings are right");

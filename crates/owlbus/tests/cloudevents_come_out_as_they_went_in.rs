@@ -6,6 +6,8 @@
 //! extension attributes and are there again on the other side. What is no CloudEvent is refused in words that say
 //! why.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
+
 mod common;
 
 use std::{
@@ -14,6 +16,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use bytes::Bytes;
 use common::{end, listen, number};
 use jiff::Timestamp;
 use owlbus::{Bus, CloudEventError, Event, IntoEvent, Priority};
@@ -22,9 +25,11 @@ use serde_json::{Value, json, value::RawValue};
 
 /// An event on a wire, read by nothing of ours: the attributes, and the text of the data.
 fn read(text: &[u8]) -> (BTreeMap<String, Value>, Option<String>) {
-    let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(text).expect("the output is an object");
+    let mut members: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_slice(text).expect("the output is an object");
     let data = members.remove("data").map(|data| data.get().to_owned());
-    let attributes = members.into_iter().map(|(name, value)| (name, serde_json::from_str(value.get()).unwrap()));
+    let attributes =
+        members.into_iter().map(|(name, value)| (name, serde_json::from_str(value.get()).unwrap()));
     (attributes.collect(), data)
 }
 
@@ -142,7 +147,10 @@ fn foreign_attributes_are_read_as_what_they_are_here() {
     let event = parse(&with(more));
     assert_eq!((event.topic().as_str(), event.event_type(), event.version()), ("t", "a.b", 3));
     assert_eq!((event.id().to_string(), event.source(), event.key()), ("1".into(), "/x", "k"));
-    assert_eq!((event.correlation_id().to_string(), event.causation_id().unwrap().to_string()), ("c".into(), "d".into()));
+    assert_eq!(
+        (event.correlation_id().to_string(), event.causation_id().unwrap().to_string()),
+        ("c".into(), "d".into())
+    );
     assert_eq!((event.priority(), event.reply_to().unwrap().as_str()), (Priority::High, "r"));
     assert_eq!(event.expires_at(), Some(UNIX_EPOCH + Duration::from_secs(1_893_456_000)));
     let metadata: Vec<_> = event.metadata().iter().collect();
@@ -157,21 +165,35 @@ async fn a_field_that_is_set_here_takes_the_place_of_what_a_stranger_meant_by_it
     let more = r#""priority":5,"schemaversion":"x","correlationid":1,"causationid":2,"replyto":3,"expirytime":4,
         "subject":"","metadata":"mine","other":"y","data":1"#;
     let foreign = parse(&with(more));
-    let changed = Event::builder(foreign).priority(Priority::High).version(2).correlation_id("c").causation_id("d");
-    let changed = changed.reply_to("r").key("k").expires_at(UNIX_EPOCH).metadata("a b", json!({"c": 1})).build().unwrap();
+    let changed =
+        Event::builder(foreign).priority(Priority::High).version(2).correlation_id("c").causation_id("d");
+    let changed = changed
+        .reply_to("r")
+        .key("k")
+        .expires_at(UNIX_EPOCH)
+        .metadata("a b", json!({"c": 1}))
+        .build()
+        .unwrap();
     let out = changed.to_cloudevent().unwrap();
     let again = Event::from_cloudevent(out.clone()).expect("no attribute stands in it twice");
     assert_eq!((again.priority(), again.version(), again.key()), (Priority::High, 2, "k"));
-    assert_eq!((again.correlation_id().to_string(), again.causation_id().unwrap().to_string()), ("c".into(), "d".into()));
+    assert_eq!(
+        (again.correlation_id().to_string(), again.causation_id().unwrap().to_string()),
+        ("c".into(), "d".into())
+    );
     assert_eq!((again.reply_to().unwrap().as_str(), again.expires_at()), ("r", Some(UNIX_EPOCH)));
     assert_eq!(again.metadata().get("a b"), Some(&json!({"c": 1})));
-    assert_eq!((read(&out).0["metadata"].as_str(), read(&out).0["other"].as_str()), (Some("mine"), Some("y")));
+    assert_eq!(
+        (read(&out).0["metadata"].as_str(), read(&out).0["other"].as_str()),
+        (Some("mine"), Some("y"))
+    );
 }
 
 #[test]
 fn metadata_that_is_set_here_joins_what_came() {
     let foreign = parse(&with(r#""metadata":"{ \"a b\" : 1 }","other":"x""#));
-    let changed = Event::builder(foreign).metadata("a b", 2).metadata("c d", 3).metadata("ef", 4).build().unwrap();
+    let changed =
+        Event::builder(foreign).metadata("a b", 2).metadata("c d", 3).metadata("ef", 4).build().unwrap();
     let (attributes, _) = read(&changed.to_cloudevent().unwrap());
     assert_eq!(attributes["metadata"], json!(r#"{"a b":2,"c d":3}"#));
     assert_eq!((&attributes["other"], &attributes["ef"]), (&json!("x"), &json!(4)));
@@ -184,7 +206,8 @@ const WHITE: [&str; 5] = ["", "", " ", "\t", "   "];
 /// JSON text of any kind, with white space anywhere.
 fn any_json() -> impl Strategy<Value = String> {
     let numbers = ["0", "-0", "1.0", "1e5", "-2.50E-3", "123456789012345678901234567890", "1e999", "0.1"];
-    let strings = [r#""""#, r#""\u00e9\/\n\"\\""#, r#""\ud83e\udd89""#, r#""\ud800""#, "\"🦉\u{2028}\u{7f}\""];
+    let strings =
+        [r#""""#, r#""\u00e9\/\n\"\\""#, r#""\ud83e\udd89""#, r#""\ud800""#, "\"🦉\u{2028}\u{7f}\""];
     let scalar = prop_oneof![
         select(vec!["null", "true", "false"]).prop_map(String::from),
         select(numbers.to_vec()).prop_map(String::from),
@@ -193,7 +216,8 @@ fn any_json() -> impl Strategy<Value = String> {
     ];
     let white = || select(WHITE.to_vec());
     scalar.prop_recursive(4, 24, 5, move |inner| {
-        let item = (white(), inner.clone(), white()).prop_map(|(before, item, after)| format!("{before}{item}{after}"));
+        let item = (white(), inner.clone(), white())
+            .prop_map(|(before, item, after)| format!("{before}{item}{after}"));
         let field = (white(), select(vec!["a", "b", r"\u0061", ""]), white(), item.clone())
             .prop_map(|(before, name, after, value)| format!("{before}\"{name}\"{after}:{value}"));
         prop_oneof![
@@ -215,11 +239,18 @@ fn some_text() -> impl Strategy<Value = String> {
 }
 
 fn any_time() -> impl Strategy<Value = String> {
-    let date = (0..10_000, 1..13, 1..29).prop_map(|(year, month, day)| format!("{year:04}-{month:02}-{day:02}"));
-    let time = (0..24, 0..60, 0..60).prop_map(|(hour, minute, second)| format!("{hour:02}:{minute:02}:{second:02}"));
-    let fraction = option::of("[0-9]{1,14}").prop_map(|digits| digits.map_or(String::new(), |digits| format!(".{digits}")));
-    let offset = prop_oneof![Just("Z".to_owned()), ("[+-]", 0..24, 0..60).prop_map(|(s, h, m)| format!("{s}{h:02}:{m:02}"))];
-    (date, select(vec!['T', 't']), time, fraction, offset).prop_map(|(d, t, time, f, o)| format!("{d}{t}{time}{f}{o}"))
+    let date =
+        (0..10_000, 1..13, 1..29).prop_map(|(year, month, day)| format!("{year:04}-{month:02}-{day:02}"));
+    let time =
+        (0..24, 0..60, 0..60).prop_map(|(hour, minute, second)| format!("{hour:02}:{minute:02}:{second:02}"));
+    let fraction = option::of("[0-9]{1,14}")
+        .prop_map(|digits| digits.map_or(String::new(), |digits| format!(".{digits}")));
+    let offset = prop_oneof![
+        Just("Z".to_owned()),
+        ("[+-]", 0..24, 0..60).prop_map(|(s, h, m)| format!("{s}{h:02}:{m:02}"))
+    ];
+    (date, select(vec!['T', 't']), time, fraction, offset)
+        .prop_map(|(d, t, time, f, o)| format!("{d}{t}{time}{f}{o}"))
 }
 
 /// The value of an attribute that anybody may have invented.
@@ -234,7 +265,8 @@ fn any_attribute() -> impl Strategy<Value = String> {
 
 /// Everything but the data, as names and JSON text.
 fn any_attributes() -> impl Strategy<Value = Vec<(String, String)>> {
-    let topic = || select(vec!["a", "orders.eu.placed", "größe.🦉", "com.example.shop/v1"]).prop_map(String::from);
+    let topic =
+        || select(vec!["a", "orders.eu.placed", "größe.🦉", "com.example.shop/v1"]).prop_map(String::from);
     let invented = |name: &'static str, ours: BoxedStrategy<String>| {
         option::weighted(0.4, prop_oneof![2 => ours, 1 => any_attribute()])
             .prop_map(move |value| value.map(|value| (name.to_owned(), value)))
@@ -259,7 +291,10 @@ fn any_attributes() -> impl Strategy<Value = Vec<(String, String)>> {
     );
     let ours = (
         invented("schemaversion", (0..4_u64).prop_map(|version| version.to_string()).boxed()),
-        invented("priority", text(select(vec!["immediate", "high", "normal", "deferred"]).prop_map(String::from)).boxed()),
+        invented(
+            "priority",
+            text(select(vec!["immediate", "high", "normal", "deferred"]).prop_map(String::from)).boxed(),
+        ),
         invented("correlationid", text(any::<String>()).boxed()),
         invented("causationid", text(any::<String>()).boxed()),
         invented("replyto", text(topic()).boxed()),
@@ -268,18 +303,31 @@ fn any_attributes() -> impl Strategy<Value = Vec<(String, String)>> {
     );
     let name = prop_oneof![3 => "[a-z0-9]{1,20}", 1 => any::<String>(), 1 => select(vec!["a", "b"]).prop_map(String::from)];
     let unknown = vec((name, any_attribute()), 0..6);
-    (required, optional, ours, unknown).prop_map(|(mut all, (a, b, c, d, e), (f, g, h, i, j, k, l), unknown)| {
-        all.extend([a, b, c, d, e, f, g, h, i, j, k, l].into_iter().flatten());
-        for (name, value) in unknown {
-            let ours = ["data", "data_base64", "expirytime", "metadata", "schemaversion", "time", "topic", "priority"];
-            if !ours.contains(&name.as_str()) && all.iter().all(|(known, _)| *known != name) {
-                all.push((name, value));
+    (required, optional, ours, unknown).prop_map(
+        |(mut all, (a, b, c, d, e), (f, g, h, i, j, k, l), unknown)| {
+            all.extend([a, b, c, d, e, f, g, h, i, j, k, l].into_iter().flatten());
+            for (name, value) in unknown {
+                let ours = [
+                    "data",
+                    "data_base64",
+                    "expirytime",
+                    "metadata",
+                    "schemaversion",
+                    "time",
+                    "topic",
+                    "priority",
+                ];
+                if !ours.contains(&name.as_str()) && all.iter().all(|(known, _)| *known != name) {
+                    all.push((name, value));
+                }
             }
-        }
-        // Null is a way to say that a known attribute is absent, so it is not one that could come out.
-        all.retain(|(name, value)| value != "null" || !["time", "subject", "topic"].contains(&name.as_str()));
-        all
-    })
+            // Null is a way to say that a known attribute is absent, so it is not one that could come out.
+            all.retain(|(name, value)| {
+                value != "null" || !["time", "subject", "topic"].contains(&name.as_str())
+            });
+            all
+        },
+    )
 }
 
 /// A CloudEvent, its attributes in any order and white space between them.
@@ -294,10 +342,14 @@ fn any_cloudevent() -> impl Strategy<Value = String> {
         attributes.extend(data);
         attributes
     });
-    (members.prop_shuffle(), select(WHITE.to_vec()), select(WHITE.to_vec())).prop_map(|(members, before, after)| {
-        let members = members.iter().map(|(name, value)| format!("{before}{}{after}:{before}{value}{after}", json!(name)));
-        format!("{before}{{{}}}{after}", members.collect::<Vec<_>>().join(","))
-    })
+    (members.prop_shuffle(), select(WHITE.to_vec()), select(WHITE.to_vec())).prop_map(
+        |(members, before, after)| {
+            let members = members
+                .iter()
+                .map(|(name, value)| format!("{before}{}{after}:{before}{value}{after}", json!(name)));
+            format!("{before}{{{}}}{after}", members.collect::<Vec<_>>().join(","))
+        },
+    )
 }
 
 proptest! {
@@ -332,7 +384,8 @@ proptest! {
 /// Every field and the data are the same.
 fn assert_same(here: &Event, there: &Event) {
     let fields = |event: &Event| {
-        let metadata: BTreeMap<_, _> = event.metadata().iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        let metadata: BTreeMap<_, _> =
+            event.metadata().iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
         (
             (event.id(), event.topic().clone(), event.event_type().to_owned(), event.version(), event.time()),
             (event.source().to_owned(), event.key().to_owned(), event.has_key(), event.priority()),
@@ -348,12 +401,21 @@ fn assert_same(here: &Event, there: &Event) {
 #[test]
 fn every_field_the_builder_sets_is_there_on_the_other_side() {
     let time = |seconds, nanos| -> SystemTime { UNIX_EPOCH + Duration::new(seconds, nanos) };
-    let builder = Event::builder(number(1)).topic("orders.eu").event_type("order placed!").version(3).id("order\n1");
-    let builder = builder.time(time(1_700_000_000, 1)).source("/till 3").key("customer \"9\"").priority(Priority::Immediate);
+    let builder =
+        Event::builder(number(1)).topic("orders.eu").event_type("order placed!").version(3).id("order\n1");
+    let builder = builder
+        .time(time(1_700_000_000, 1))
+        .source("/till 3")
+        .key("customer \"9\"")
+        .priority(Priority::Immediate);
     let builder = builder.correlation_id("case-7").causation_id("mail-1").reply_to("answers.here");
     let builder = builder.expires_at(time(1_800_000_000, 120_000_000)).metadata("traceparent", "00-1-2-03");
-    let builder = builder.metadata("text", "é\n").metadata("flag", false).metadata("count", -5).metadata("half", 0.5);
-    let builder = builder.metadata("none", Value::Null).metadata("list", [1, 2]).metadata("map", json!({"a": {"b": null}}));
+    let builder =
+        builder.metadata("text", "é\n").metadata("flag", false).metadata("count", -5).metadata("half", 0.5);
+    let builder = builder
+        .metadata("none", Value::Null)
+        .metadata("list", [1, 2])
+        .metadata("map", json!({"a": {"b": null}}));
     let builder = builder.metadata("Odd Name", "x").metadata("übung", 1).metadata("under_score", true);
     let event = builder.build().unwrap();
     let out = event.to_cloudevent().unwrap();
@@ -396,20 +458,25 @@ fn every_kind_of_data_is_there_on_the_other_side() {
     for event in events {
         let there = Event::from_cloudevent(event.to_cloudevent().unwrap()).unwrap();
         assert_eq!(there.bytes().unwrap(), event.bytes().unwrap().trim_ascii());
-        assert_eq!((there.content_type(), there.as_json().is_ok()), (event.content_type(), event.as_json().is_ok()));
+        assert_eq!(
+            (there.content_type(), there.as_json().is_ok()),
+            (event.content_type(), event.as_json().is_ok())
+        );
         assert_eq!(there.json_text().is_ok(), event.json_text().is_ok());
     }
 }
 
 // What is refused.
 
-fn refusal(text: impl Into<bytes::Bytes>) -> CloudEventError {
+fn refusal(text: impl Into<Bytes>) -> CloudEventError {
     Event::from_cloudevent(text).expect_err("this is no CloudEvent")
 }
 
 #[test]
 fn what_is_not_json_is_refused() {
-    for text in ["", " ", "hello", "{", &with("\"a\":"), &with("\"data\":{]"), &(with("") + "x"), "\u{feff}{}"] {
+    for text in
+        ["", " ", "hello", "{", &with("\"a\":"), &with("\"data\":{]"), &(with("") + "x"), "\u{feff}{}"]
+    {
         let error = refusal(text.to_owned());
         assert!(matches!(error, CloudEventError::Syntax(_)), "{text}: {error:?}");
         assert!(error.to_string().starts_with("not JSON: "), "{error}");
@@ -420,11 +487,19 @@ fn what_is_not_json_is_refused() {
 
 #[test]
 fn what_is_json_but_no_event_is_refused() {
-    for (text, kind) in [("[]", "sequence"), ("\"hunter2\"", "string"), ("5", "integer"), ("null", "null"), ("true", "boolean")] {
+    for (text, kind) in [
+        ("[]", "sequence"),
+        ("\"hunter2\"", "string"),
+        ("5", "integer"),
+        ("null", "null"),
+        ("true", "boolean"),
+    ] {
         let error = refusal(text);
         assert!(matches!(error, CloudEventError::Shape(_)), "{text}: {error:?}");
         let told = error.to_string();
-        let expected = format!("no CloudEvent: invalid type: {kind}, expected a JSON object with the attributes of one event");
+        let expected = format!(
+            "no CloudEvent: invalid type: {kind}, expected a JSON object with the attributes of one event"
+        );
         assert!(told.starts_with(&expected), "{told}");
     }
 }
@@ -436,9 +511,12 @@ fn an_event_without_a_required_attribute_is_refused() {
         let mut absent = whole.clone();
         absent.as_object_mut().unwrap().remove(name);
         assert_eq!(refusal(absent.to_string()).to_string(), format!("no CloudEvent: `{name}` is missing"));
-        for (value, problem) in
-            [(Value::Null, "is missing"), (json!(""), "is empty"), (json!(1), "is not a string"), (json!(["1"]), "is not a string")]
-        {
+        for (value, problem) in [
+            (Value::Null, "is missing"),
+            (json!(""), "is empty"),
+            (json!(1), "is not a string"),
+            (json!(["1"]), "is not a string"),
+        ] {
             let mut wrong = whole.clone();
             wrong[name] = value;
             assert_eq!(refusal(wrong.to_string()).to_string(), format!("no CloudEvent: `{name}` {problem}"));
@@ -483,8 +561,27 @@ fn an_event_with_a_wrong_attribute_is_refused_by_name() {
         "no CloudEvent: `specversion` is `0.3\\u{1b}`, and 1.0 is what can be read"
     );
     let spaced = with("").replace("a.b", "a b");
-    assert!(refusal(spaced).to_string().starts_with("bad topic: `a b` has the white space"), "the type stands for the topic");
-    assert_eq!(parse(&with(r#""topic":"t""#).replace("a.b", "a b")).event_type(), "a b", "unless there is a topic");
+    assert!(
+        refusal(spaced).to_string().starts_with("bad topic: `a b` has the white space"),
+        "the type stands for the topic"
+    );
+    assert_eq!(
+        parse(&with(r#""topic":"t""#).replace("a.b", "a b")).event_type(),
+        "a b",
+        "unless there is a topic"
+    );
+}
+
+#[test]
+fn data_is_not_copied_and_yet_holds_no_text_that_is_mostly_something_else() {
+    let mostly_data = Bytes::from(with(&format!("\"data\":\"{}\"", "x".repeat(10_000))));
+    let event = Event::from_cloudevent(mostly_data.clone()).unwrap();
+    assert!(mostly_data.as_ptr_range().contains(&event.json_text().unwrap().as_ptr()));
+
+    let mostly_space = Bytes::from(with(&format!("{}\"data\":1", " ".repeat(10_000))));
+    let event = Event::from_cloudevent(mostly_space.clone()).unwrap();
+    assert_eq!(event.json_text().unwrap(), "1");
+    assert!(mostly_space.is_unique(), "an event that counts for a byte holds no more than it counts for");
 }
 
 #[test]

@@ -24,7 +24,8 @@ use serde_json::{Value, json};
 // JSON.
 
 /// JSON that a parser would hand back changed: white space, order, doubles, numbers, escapes.
-const AWKWARD: &str = " {\"b\" : 1.0, \"a\":[ 1e2,\t-0 ],\r\n \"b\":\"\\u00e9\\/\",\"big\":123456789012345678901234567890}\n";
+const AWKWARD: &str =
+    " {\"b\" : 1.0, \"a\":[ 1e2,\t-0 ],\r\n \"b\":\"\\u00e9\\/\",\"big\":123456789012345678901234567890}\n";
 
 #[tokio::test(start_paused = true)]
 async fn json_text_arrives_byte_for_byte() {
@@ -32,7 +33,11 @@ async fn json_text_arrives_byte_for_byte() {
     let heard = listen(&bus, "**").await;
     let text = Bytes::from(AWKWARD);
     bus.publish(Event::json_bytes("awkward", text.clone()).unwrap()).await.unwrap();
-    bus.event(Event::json_bytes("awkward", text.clone()).unwrap()).key("changed beside it").publish().await.unwrap();
+    bus.event(Event::json_bytes("awkward", text.clone()).unwrap())
+        .key("changed beside it")
+        .publish()
+        .await
+        .unwrap();
     end(bus).await;
     for event in heard.all() {
         assert_eq!(event.json_text().unwrap(), AWKWARD);
@@ -95,7 +100,11 @@ async fn json_is_decoded_once_for_each_type_it_is_asked_for_as() {
     assert_eq!(DECODED.load(SeqCst), 1);
     assert!(std::ptr::eq(event.view::<Number>().unwrap(), event.view::<Number>().unwrap()));
     assert!(std::ptr::eq(event.view::<Decoded>().unwrap(), event.clone().view::<Decoded>().unwrap()));
-    assert_eq!(DECODED.load(SeqCst), 1, "the publisher's event and the one that was published share what was decoded");
+    assert_eq!(
+        DECODED.load(SeqCst),
+        1,
+        "the publisher's event and the one that was published share what was decoded"
+    );
 
     bus.publish(Decoded { n: 7 }).await.unwrap();
     end(bus).await;
@@ -211,7 +220,9 @@ async fn two_rust_types_can_stand_for_the_same_events() {
 
     let order = Order { id: 1, items: vec![Item { price: 5 }] };
     bus.publish(order.clone()).await.unwrap();
-    bus.publish(Event::json("order.placed", json!({"id": 2, "items": [], "more": true})).unwrap()).await.unwrap();
+    bus.publish(Event::json("order.placed", json!({"id": 2, "items": [], "more": true})).unwrap())
+        .await
+        .unwrap();
     end(bus).await;
     assert_eq!(whole.all(), [order, Order { id: 2, items: vec![] }]);
     assert_eq!(ids.all(), [1, 2]);
@@ -241,7 +252,10 @@ fn a_decoding_error_names_the_field_and_what_was_expected_there_but_not_what_was
         assert_eq!(at, field, "{error}");
         assert!(reason.contains(expected), "{error}");
         let told = format!("{error} {error:?}");
-        assert!(!["hunter2", "9876", "true"].iter().any(|secret| told.contains(secret)), "data is shown: {told}");
+        assert!(
+            !["hunter2", "9876", "true"].iter().any(|secret| told.contains(secret)),
+            "data is shown: {told}"
+        );
     }
 }
 
@@ -259,7 +273,8 @@ async fn json_that_does_not_decode_is_dead_for_that_delivery_only() {
     let all = listen(&bus, "**").await;
 
     for (id, items) in [(1, json!([])), (2, json!("none")), (3, json!([]))] {
-        let receipt = bus.publish(Event::json("order.placed", json!({"id": id, "items": items})).unwrap()).await;
+        let receipt =
+            bus.publish(Event::json("order.placed", json!({"id": id, "items": items})).unwrap()).await;
         assert_eq!(receipt.unwrap().matched, Some(3));
     }
     quiet().await;

@@ -4,6 +4,8 @@
 //! one type on some topics. It does not matter whether the publisher handed over a Rust value or JSON, nor how many
 //! of a subscription's patterns match: it gets the event in the form it asked for, one time.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
+
 mod common;
 
 use std::collections::BTreeSet;
@@ -141,7 +143,11 @@ async fn a_pattern_alone_goes_by_topic_whatever_the_type() {
 
     assert_eq!(heard.all(), [1, 3], "the topic decides, and what reads as a number is one");
     let stats = stats_of(&bus, "by topic");
-    assert_eq!((stats.matched, stats.done, stats.dead), (3, 2, 1), "what cannot be read has failed, and is not lost");
+    assert_eq!(
+        (stats.matched, stats.done, stats.dead),
+        (3, 2, 1),
+        "what cannot be read has failed, and is not lost"
+    );
     end(bus).await;
 }
 
@@ -190,7 +196,8 @@ async fn a_set_of_topics_is_published_under_and_subscribed_to() {
     assert_eq!(numbers(&one), [2]);
     assert_eq!(numbers(&two), [1, 3]);
     assert_eq!(numbers(&all), [1, 2, 3]);
-    let back: Vec<_> = all.all().iter().map(|event| DocumentTopic::try_from(event.topic()).unwrap()).collect();
+    let back: Vec<_> =
+        all.all().iter().map(|event| DocumentTopic::try_from(event.topic()).unwrap()).collect();
     assert_eq!(back, DocumentTopic::ALL);
     assert_eq!(typed.all(), [1, 2], "one type under several topics is still heard as that type");
 }
@@ -214,8 +221,11 @@ async fn every_variant_of_an_enum_reaches_those_who_asked_for_the_enum() {
     bus.subscribe(handler).await.unwrap();
     let one_variant = listen(&bus, "audio.wake.word.detected").await;
 
-    let published =
-        [AudioEvent::Started, AudioEvent::WakeWordDetected { confidence: 9 }, AudioEvent::Failed("unplugged".into())];
+    let published = [
+        AudioEvent::Started,
+        AudioEvent::WakeWordDetected { confidence: 9 },
+        AudioEvent::Failed("unplugged".into()),
+    ];
     for audio in &published {
         assert!(bus.publish(audio.clone()).await.unwrap().matched > Some(0), "{audio:?}");
     }
@@ -238,7 +248,7 @@ async fn a_filter_decides_what_matches_from_rust_values_and_from_json() {
         notes.add(n(&event));
         async {}
     };
-    let filtered = bus.on("test.**").name("even and small").filter(|event| n(event) % 2 == 0);
+    let filtered = bus.on("test.**").name("even and small").filter(|event| n(event).is_multiple_of(2));
     filtered.filter(|event| n(event) < 6).handle(handler).await.unwrap();
 
     let mut matched = Vec::new();
@@ -259,7 +269,9 @@ async fn a_filter_decides_what_matches_from_rust_values_and_from_json() {
 #[tokio::test(start_paused = true)]
 async fn a_map_changes_the_event_for_its_own_subscription_only() {
     fn plus(by: u64) -> impl Fn(Event) -> Event {
-        move |event: Event| Event::builder(number(n(&event) * 10 + by)).id(event.id().to_string()).build().unwrap()
+        move |event: Event| {
+            Event::builder(number(n(&event) * 10 + by)).id(event.id().to_string()).build().unwrap()
+        }
     }
     let bus = Bus::in_memory();
     let (changed, notes) = Notes::pair();
@@ -279,6 +291,22 @@ async fn a_map_changes_the_event_for_its_own_subscription_only() {
     drop(stream);
     end(bus).await;
     assert_eq!(numbers(&unchanged), [7]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_a_map_made_out_of_another_is_still_in_its_place() {
+    let bus = Bus::in_memory();
+    let (seqs, notes) = Notes::pair();
+    let handler = move |delivery: Delivery| {
+        notes.add((delivery.seq(), delivery.key().to_owned()));
+        async {}
+    };
+    let keyed = |event| Event::builder(event).key("k").build().unwrap();
+    bus.on("test.**").map(keyed).handle(handler).await.unwrap();
+    let first = bus.publish(number(1)).await.unwrap();
+    let second = bus.publish(event("test.json", 2)).await.unwrap();
+    end(bus).await;
+    assert_eq!(seqs.all(), [(first.seq, "k".into()), (second.seq, "k".into())]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,7 +330,10 @@ async fn who_asks_for_any_event_gets_all_but_what_the_bus_itself_says() {
     bus.shutdown().await;
 
     let all = ["a", "a.b.c", "owlbuster", "un.owlbus", "test.number", "bell.rung"];
-    assert_eq!((topics(&everything), topics(&wild)), (all.map(String::from).to_vec(), all.map(String::from).to_vec()));
+    assert_eq!(
+        (topics(&everything), topics(&wild)),
+        (all.map(String::from).to_vec(), all.map(String::from).to_vec())
+    );
     assert_eq!(topics(&own), ["owlbus.started", "owlbus.stopped"]);
 }
 
@@ -344,7 +375,10 @@ async fn a_subscription_to_what_is_no_pattern_is_refused_in_words() {
     assert!(matches!(glued, SubscribeError::Topic(_)), "{glued:?}");
     assert!(glued.to_string().contains("a wildcard is a whole token"), "{glued}");
     let empty = bus.on(Vec::<String>::new()).stream().await.unwrap_err();
-    assert_eq!(empty.to_string(), "the list of patterns is empty; give at least one, or `**` for every event");
+    assert_eq!(
+        empty.to_string(),
+        "the list of patterns is empty; give at least one, or `**` for every event"
+    );
     assert_eq!(bus.stats().subscriptions.len(), 0);
     end(bus).await;
 }

@@ -5,6 +5,8 @@
 //! the first one. An event that was published never changes again: publishing it a second time, or on a second bus,
 //! is a second event with the same id.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
+
 mod common;
 
 use std::{
@@ -56,7 +58,8 @@ async fn the_source_is_the_publishers_else_that_of_the_bus_else_the_executable()
     end(unnamed).await;
     end(shop).await;
 
-    let sources = |heard: &Notes<Event>| heard.all().iter().map(|event| event.source().to_owned()).collect::<Vec<_>>();
+    let sources =
+        |heard: &Notes<Event>| heard.all().iter().map(|event| event.source().to_owned()).collect::<Vec<_>>();
     assert_eq!(sources(&at_unnamed), [executable]);
     assert_eq!(sources(&at_shop), ["shop", "/till/3", "/far"]);
 }
@@ -65,9 +68,11 @@ async fn the_source_is_the_publishers_else_that_of_the_bus_else_the_executable()
 
 #[tokio::test(start_paused = true)]
 async fn ids_are_unique_uuids_of_version_7() {
-    let threads = (0..4).map(|_| std::thread::spawn(|| (0..2_000).map(|i| number(i).into_event().id()).collect()));
+    let threads =
+        (0..4).map(|_| std::thread::spawn(|| (0..2_000).map(|i| number(i).into_event().id()).collect()));
     let threads: Vec<_> = threads.collect();
-    let ids: Vec<EventId> = threads.into_iter().flat_map(|thread| -> Vec<_> { thread.join().unwrap() }).collect();
+    let ids: Vec<EventId> =
+        threads.into_iter().flat_map(|thread| -> Vec<_> { thread.join().unwrap() }).collect();
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 8_000);
     for id in ids {
         let uuid = Uuid::parse_str(&id.to_string()).unwrap();
@@ -174,8 +179,14 @@ async fn what_a_handler_says_itself_is_not_overwritten() {
     let asked = bus.publish(event("ask", 0)).await.unwrap().id;
     end(bus).await;
     let by_topic = |topic: &str| heard.all().into_iter().find(|event| event.topic() == topic).unwrap();
-    assert_eq!((by_topic("a").correlation_id(), by_topic("a").causation_id()), (id("case-7"), Some(asked.clone())));
-    assert_eq!((by_topic("b").correlation_id(), by_topic("b").causation_id()), (asked.clone(), Some(id("mail-1"))));
+    assert_eq!(
+        (by_topic("a").correlation_id(), by_topic("a").causation_id()),
+        (id("case-7"), Some(asked.clone()))
+    );
+    assert_eq!(
+        (by_topic("b").correlation_id(), by_topic("b").causation_id()),
+        (asked.clone(), Some(id("mail-1")))
+    );
     assert_ne!(by_topic("c").correlation_id(), asked);
     assert_ne!(by_topic("c").causation_id(), Some(asked));
 }
@@ -257,7 +268,8 @@ fn a_child_and_a_reply_name_their_parent() {
 
 #[tokio::test(start_paused = true)]
 async fn the_builder_sets_every_field_and_each_arrives() {
-    let (happened, expires) = (UNIX_EPOCH + Duration::new(1_700_000_000, 1), UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    let (happened, expires) =
+        (UNIX_EPOCH + Duration::new(1_700_000_000, 1), UNIX_EPOCH + Duration::from_secs(1_800_000_000));
     let bus = Bus::in_memory();
     let heard = listen(&bus, "**").await;
     let typed = Notes::new();
@@ -270,8 +282,14 @@ async fn the_builder_sets_every_field_and_each_arrives() {
 
     let built = bus.event(number(1)).topic("orders.eu").event_type("order.placed").version(3).id("order-1");
     let built = built.time(happened).source("/till").key("customer-9").priority(Priority::High);
-    let built = built.correlation_id("case-7").causation_id("mail-1").reply_to("answers.here").expires_at(expires);
-    built.metadata("traceparent", "00-1-2-03").metadata("retries", json!({"left": [1, null]})).publish().await.unwrap();
+    let built =
+        built.correlation_id("case-7").causation_id("mail-1").reply_to("answers.here").expires_at(expires);
+    built
+        .metadata("traceparent", "00-1-2-03")
+        .metadata("retries", json!({"left": [1, null]}))
+        .publish()
+        .await
+        .unwrap();
     bus.publish(number(2)).await.unwrap();
     end(bus).await;
 
@@ -285,7 +303,10 @@ async fn the_builder_sets_every_field_and_each_arrives() {
     assert_eq!(metadata, [("traceparent", json!("00-1-2-03")), ("retries", json!({"left": [1, null]}))]);
     assert_eq!(n(set), 1);
 
-    assert_eq!((unset.topic().as_str(), unset.event_type(), unset.version()), ("test.number", "test.number", 1));
+    assert_eq!(
+        (unset.topic().as_str(), unset.event_type(), unset.version()),
+        ("test.number", "test.number", 1)
+    );
     assert_eq!((unset.key(), unset.has_key(), unset.priority()), ("test.number", false, Priority::Normal));
     assert_eq!((unset.reply_to(), unset.expires_at(), unset.metadata().len()), (None, None, 0));
     assert_eq!(typed.all(), ["test.number"], "the type was set to another one");
@@ -331,8 +352,14 @@ async fn a_wrong_value_is_reported_by_publish_and_nothing_is_published() {
 fn a_builder_of_an_event_changes_a_copy() {
     let original = Event::builder(number(1)).key("k").metadata("m", 1).build().unwrap();
     let copy = Event::builder(original.clone()).topic("elsewhere").key("l").metadata("m", 2).build().unwrap();
-    assert_eq!((original.topic().as_str(), original.key(), original.metadata().get("m")), ("test.number", "k", Some(&json!(1))));
-    assert_eq!((copy.topic().as_str(), copy.key(), copy.metadata().get("m")), ("elsewhere", "l", Some(&json!(2))));
+    assert_eq!(
+        (original.topic().as_str(), original.key(), original.metadata().get("m")),
+        ("test.number", "k", Some(&json!(1)))
+    );
+    assert_eq!(
+        (copy.topic().as_str(), copy.key(), copy.metadata().get("m")),
+        ("elsewhere", "l", Some(&json!(2)))
+    );
     assert_eq!((copy.id(), copy.event_type(), n(&copy)), (original.id(), "test.number", 1));
 }
 

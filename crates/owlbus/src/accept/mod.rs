@@ -17,14 +17,15 @@ pub(crate) use turnstile::{Passage, Turnstile};
 use crate::{
     bus::Core,
     dispatch::{self, Dispatched, Reserved, Trouble, Wait, Waited},
-    event::{Event, Stamp},
+    event::{Event, IntoEvent, Stamp},
     handle::{DropReason, Load, cause},
     own_events,
 };
 
 /// Publishes an event: accepts it, dispatches it, and waits for room where that is the policy.
-pub(crate) async fn publish(core: &Core, event: Event) -> Result<Receipt, PublishError> {
-    match begin(core, event)? {
+pub(crate) async fn publish(core: &Core, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+    let stamp = Stamp { source: core.source.clone(), cause: cause() };
+    match begin(core, event.into_stamped(&stamp))? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => waiting.wait().await,
     }
@@ -45,9 +46,8 @@ struct Waiting<'a> {
     _passage: Passage<'a>,
 }
 
-/// Everything a publish does without waiting.
+/// Everything a publish does without waiting, once the event is stamped.
 fn begin(core: &Core, event: Event) -> Result<Begun<'_>, PublishError> {
-    let event = event.with_stamp(&Stamp { source: core.source.clone(), cause: cause() });
     check(core, &event).inspect_err(|_| core.count_refused())?;
 
     let load = Load::of(event.weight());

@@ -38,6 +38,8 @@ pub(crate) struct Subscriber {
     pub(crate) claimed: Option<AtomicBool>,
     /// Whether the mailbox reserves a place before the event is anywhere.
     pub(crate) rejects: bool,
+    /// Whether a stream takes its events, rather than tasks of the bus: a shutdown waits until they were given out.
+    pub(crate) streamed: bool,
     pub(crate) mailbox: Mailbox,
     /// Events that matched but for the filter.
     pub(crate) filtered: AtomicU64,

@@ -38,7 +38,8 @@ impl<B> EventBuilder<B> {
 
     /// The event without the wrong values, and the first of them.
     pub(crate) fn finish(self) -> (Event, Option<EventError>) {
-        let missing = || (!self.event.has_topic()).then(|| EventError::NoTopic(self.event.event_type().into()));
+        let missing =
+            || (!self.event.has_topic()).then(|| EventError::NoTopic(self.event.event_type().into()));
         let error = self.error.or_else(missing);
         (self.event, error)
     }

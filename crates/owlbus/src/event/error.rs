@@ -91,7 +91,8 @@ pub(super) fn expectation(error: &serde_json::Error) -> String {
 }
 
 fn without_value(said: &str) -> Cow<'_, str> {
-    if !["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|begin| said.starts_with(begin)) {
+    if !["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|begin| said.starts_with(begin))
+    {
         return said.into();
     }
     // Serde quotes a value, names its kind before it, and comes to what it expected last.
@@ -110,8 +111,14 @@ mod tests {
     #[test]
     fn a_value_that_was_found_is_left_out() {
         for (said, told) in [
-            ("invalid type: string \"a, expected `b\", expected u32 at line 1", "invalid type: string, expected u32 at line 1"),
-            ("invalid type: floating point `1.5`, expected u64", "invalid type: floating point, expected u64"),
+            (
+                "invalid type: string \"a, expected `b\", expected u32 at line 1",
+                "invalid type: string, expected u32 at line 1",
+            ),
+            (
+                "invalid type: floating point `1.5`, expected u64",
+                "invalid type: floating point, expected u64",
+            ),
             ("invalid type: map, expected a `string`", "invalid type: map, expected a `string`"),
             ("invalid value: integer `300`, expected u8", "invalid value: integer, expected u8"),
             ("unknown variant `a`, expected `b` or `c`", "unknown variant, expected `b` or `c`"),

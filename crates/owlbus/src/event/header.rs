@@ -74,8 +74,11 @@ pub(super) struct Packed {
 }
 
 /// What a bus fills in where the publisher left it out.
+///
+/// Named by a hidden method of `IntoEvent`, and reachable by nobody else.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     pub(crate) source: SmolStr,
     /// The event whose handler publishes: its id and its correlation.
     pub(crate) cause: Option<Cause>,

@@ -161,7 +161,13 @@ mod tests {
     #[test]
     fn text_comes_out_as_it_went_in() {
         let canonical = "ed952e8d-79a8-4f5c-954f-076fea05f468";
-        for text in [canonical, "ED952E8D-79A8-4F5C-954F-076FEA05F468", "ed952e8d79a84f5c954f076fea05f468", "x", "a\nb"] {
+        for text in [
+            canonical,
+            "ED952E8D-79A8-4F5C-954F-076FEA05F468",
+            "ed952e8d79a84f5c954f076fea05f468",
+            "x",
+            "a\nb",
+        ] {
             let id = EventId::new(text).unwrap();
             assert_eq!(id.to_string(), text);
             assert_eq!(id, text);

@@ -30,7 +30,8 @@ use serde::Serialize;
 pub use builder::EventBuilder;
 pub use cloudevents::CloudEventError;
 pub use error::{ContentError, EventError};
-pub(crate) use header::{Cause, Stamp};
+pub(crate) use header::Cause;
+pub use header::Stamp;
 pub use id::EventId;
 pub(crate) use id::Escaped;
 pub use metadata::Metadata;
@@ -364,6 +365,12 @@ pub(crate) fn default_source() -> &'static str {
 pub trait IntoEvent: Sized {
     /// The event, with id and time, before any bus has seen it.
     fn into_event(self) -> Event;
+
+    /// The event, with what the bus that accepts it fills in.
+    #[doc(hidden)]
+    fn into_stamped(self, stamp: &Stamp) -> Event {
+        self.into_event().with_stamp(stamp)
+    }
 }
 
 impl IntoEvent for Event {
@@ -375,5 +382,12 @@ impl IntoEvent for Event {
 impl<T: TypedEvent> IntoEvent for T {
     fn into_event(self) -> Event {
         Event::new(self)
+    }
+
+    // The usual publish: made and stamped in one go, by one reading of the clock.
+    fn into_stamped(self, stamp: &Stamp) -> Event {
+        let mut header = Header::now(None);
+        header.stamp(stamp);
+        Event::made(header, Typed(self))
     }
 }

@@ -44,7 +44,9 @@ impl Event {
     pub fn json_text(&self) -> Result<&Bytes, ContentError> {
         match self.payload().form() {
             Form::Json(text, _) => Ok(text),
-            Form::Value(value) => self.views().text.get_or_init(|| value.encode()).as_ref().map_err(Clone::clone),
+            Form::Value(value) => {
+                self.views().text.get_or_init(|| value.encode()).as_ref().map_err(Clone::clone)
+            }
             Form::Bytes(_) => Err(ContentError::NotJson { content_type: self.content_type().to_owned() }),
             Form::Empty => Err(ContentError::Empty),
             Form::Of(event) => event.json_text(),

@@ -205,7 +205,7 @@ impl<'a> On<'a> {
         let bus = self.bus;
         let runtime = Handle::try_current().ok().or_else(|| bus.core().runtime.clone());
         let runtime = runtime.ok_or(SubscribeError::NoRuntime)?;
-        let (subscriber, workers) = self.register(T::TYPES, handler_name::<H>())?;
+        let (subscriber, workers) = self.register(T::TYPES, handler_name::<H>(), false)?;
 
         let subscription = Subscription::new(bus.core(), subscriber);
         let handler = Arc::new(handler);
@@ -230,7 +230,7 @@ impl<'a> On<'a> {
             return Err(ConfigError::new("concurrency, ordered_by_key and on_gap", problem).into());
         }
         self.concurrency = Some(1);
-        let (subscriber, _) = self.register(None, "stream")?;
+        let (subscriber, _) = self.register(None, "stream", true)?;
         bus.core().announce();
         Ok(EventStream::new(Subscription::new(bus.core(), subscriber)))
     }
@@ -240,6 +240,7 @@ impl<'a> On<'a> {
         self,
         content: Option<&'static [&'static str]>,
         default_name: &str,
+        streamed: bool,
     ) -> Result<(Arc<Subscriber>, usize), SubscribeError> {
         static LAST: AtomicU64 = AtomicU64::new(0);
 
@@ -274,6 +275,7 @@ impl<'a> On<'a> {
             on_gap: Closable::new(self.on_gap),
             claimed: self.once.then(AtomicBool::default),
             rejects: overflow == Overflow::Reject,
+            streamed,
             mailbox: Mailbox::new(
                 marks,
                 overflow,

@@ -94,7 +94,9 @@ impl EventStream {
     fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         self.done();
         loop {
-            let queued = match ready!(self.hand.poll_take(cx)) {
+            let taken = ready!(self.hand.poll_take(cx));
+            self.subscription.gave_out();
+            let queued = match taken {
                 None => return Poll::Ready(None),
                 Some(Taken::Gap(gap)) => return Poll::Ready(Some(Received::Gap(gap))),
                 Some(Taken::Event(queued)) => queued,
@@ -133,6 +135,7 @@ impl Drop for EventStream {
             self.subscription.subscriber().mailbox.finish(&queued, finish);
         }
         self.subscription.unsubscribe();
+        self.subscription.gave_out();
     }
 }
 

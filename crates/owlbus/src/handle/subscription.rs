@@ -44,6 +44,13 @@ impl Subscription {
         SubscriptionStats::of(&self.subscriber)
     }
 
+    /// Tells a bus that ends that a stream gave an event out, or is gone.
+    pub(crate) fn gave_out(&self) {
+        if self.core.turnstile.is_closed() {
+            self.core.given_out.notify_waiters();
+        }
+    }
+
     pub(crate) fn subscriber(&self) -> &Arc<Subscriber> {
         &self.subscriber
     }

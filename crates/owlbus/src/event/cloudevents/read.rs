@@ -156,7 +156,10 @@ impl Members<'_> {
     fn check_version(&mut self) -> Result<(), CloudEventError> {
         match self.required("specversion")?.as_str() {
             "1.0" => Ok(()),
-            other => Err(wrong("specversion", format_args!("is `{}`, and 1.0 is what can be read", other.escape_debug()))),
+            other => Err(wrong(
+                "specversion",
+                format_args!("is `{}`, and 1.0 is what can be read", other.escape_debug()),
+            )),
         }
     }
 
@@ -196,7 +199,8 @@ impl Members<'_> {
         header.correlation = self.take_if("correlationid", id);
         extras.causation = self.take_if("causationid", id);
         extras.reply_to = self.take_if("replyto", |value| Topic::new(value.as_str()?).ok());
-        let expiry = self.take_if("expirytime", |value| Some((parse_time(value.as_str()?)?, value.to_owned())));
+        let expiry =
+            self.take_if("expirytime", |value| Some((parse_time(value.as_str()?)?, value.to_owned())));
         if let Some((time, text)) = expiry {
             extras.expires_at = Some(time);
             extras.wire.expires_at = text.as_str().filter(|text| time_text(time) != **text).map(Into::into);

@@ -97,7 +97,9 @@ impl Event {
         // Where `metadata` itself is a stranger's attribute, nothing of ours can be in it.
         let as_came = wire.odd_attributes || extras.metadata.get("metadata").is_some();
         let mut rest = serde_json::Map::new();
-        for (name, value) in extras.metadata.iter().skip(wire.packed.as_ref().map_or(0, |packed| packed.entries)) {
+        for (name, value) in
+            extras.metadata.iter().skip(wire.packed.as_ref().map_or(0, |packed| packed.entries))
+        {
             if self.has_field(name) {
                 continue;
             }
@@ -173,6 +175,7 @@ impl Object<'_> {
     }
 
     fn append<V: Serialize + ?Sized>(&mut self, value: &V) {
-        serde_json::to_writer(&mut *self.line, value).expect("text and scalars are always JSON, and a Vec never fails");
+        serde_json::to_writer(&mut *self.line, value)
+            .expect("text and scalars are always JSON, and a Vec never fails");
     }
 }

@@ -26,6 +26,7 @@ const BLOCK: Overflow = Overflow::Block { timeout: Duration::from_secs(5) };
 struct Plan {
     overflow: Overflow,
     events: u64,
+    bytes: u64,
     workers: usize,
     by_key: bool,
     once: bool,
@@ -33,7 +34,11 @@ struct Plan {
 
 impl Plan {
     fn new(overflow: Overflow, events: u64) -> Self {
-        Self { overflow, events, workers: 1, by_key: false, once: false }
+        Self { overflow, events, bytes: 1 << 20, workers: 1, by_key: false, once: false }
+    }
+
+    fn bytes(self, bytes: u64) -> Self {
+        Self { bytes, ..self }
     }
 
     fn workers(self, workers: usize) -> Self {
@@ -51,7 +56,7 @@ impl Plan {
     fn build(self) -> Scene {
         let memory = Arc::new(Memory::new(1 << 30));
         let paused = Arc::new(AtomicBool::new(false));
-        let marks = Marks { events: self.events, bytes: 1 << 20 };
+        let marks = Marks { events: self.events, bytes: self.bytes };
         let Self { overflow, workers, by_key, .. } = self;
         let mailbox =
             Mailbox::new(marks, overflow, workers, by_key, Arc::clone(&paused), Arc::clone(&memory));
@@ -65,6 +70,7 @@ impl Plan {
             on_gap: Closable::new(None),
             claimed: self.once.then(AtomicBool::default),
             rejects: overflow == Overflow::Reject,
+            streamed: false,
             mailbox,
             filtered: std::sync::atomic::AtomicU64::new(0),
         });
@@ -198,16 +204,21 @@ enum Patience {
 }
 
 fn accounted(figures: &Figures) -> u64 {
+    // What is counted once too often elsewhere is missing here, and may be less than nothing.
+    assert!(figures.done <= figures.matched, "{figures:?}");
     let settled = figures.done + figures.skipped + figures.dead + figures.dropped.total();
     settled + figures.queued + figures.running
 }
+
+/// The number of an event that is as large as three others.
+const LARGE: u64 = 99;
 
 /// An event with this number; the last digit is its key.
 fn event(seq: u64) -> (Event, Load) {
     let key = (seq % 10).to_string();
     let event = Event::builder(Event::signal("a.topic").unwrap()).key(key).build().unwrap();
     event.set_seq(Seq(seq));
-    (event, Load::of(100))
+    (event, Load::of(if seq == LARGE { 300 } else { 100 }))
 }
 
 fn join<T>(threads: Vec<JoinHandle<T>>) -> Vec<T> {
@@ -299,6 +310,60 @@ fn a_key_that_comes_free_wakes_a_worker() {
         scene.tally.wait_for(3);
         scene.mailbox().drain();
         assert_eq!(sum(join(workers)), (vec![10, 20, 30], 0));
+    });
+}
+
+#[test]
+fn a_key_that_a_lost_worker_held_wakes_another() {
+    explore(|| {
+        let scene = Plan::new(BLOCK, 100).workers(2).by_key().build();
+        let other = scene.worker(1, |_| Finish::Done);
+        let lost = scene.clone();
+        let lost = thread::spawn(move || {
+            let mut hand = Hand::new(Arc::clone(&lost.subscriber), 0);
+            if let Some(Taken::Event(queued)) = block_on(poll_fn(|cx| hand.poll_take(cx))) {
+                thread::yield_now();
+                lost.mailbox().finish(&queued, Finish::Dropped(DropReason::Shutdown));
+                lost.tally.add();
+            }
+        });
+        let publisher = scene.clone();
+        let publisher = thread::spawn(move || [10, 20, 30].map(|seq| publisher.publish(seq, Patience::None)));
+        publisher.join().unwrap();
+        scene.tally.wait_for(3);
+        scene.mailbox().drain();
+        lost.join().unwrap();
+        let got = other.join().unwrap();
+        assert_eq!(got.events.len() as u64, 3 - scene.check_end().dropped.shutdown);
+    });
+}
+
+#[test]
+fn as_many_workers_are_woken_as_publishers_are_let_in_at_once() {
+    explore(|| {
+        let scene = Plan::new(BLOCK, 100).bytes(300).workers(3).build();
+        let meet = Arc::new(Barrier::new(3));
+        let workers = (0..3).map(|number| {
+            let (stage, meet) = (scene.clone(), Arc::clone(&meet));
+            scene.worker(number, move |event| {
+                if event.seq().0 != LARGE {
+                    meet.wait();
+                    return Finish::Done;
+                }
+                // In the room of this one there is room for all three.
+                while stage.mailbox().intake.0.lock().waiting.len() < 3 {
+                    thread::yield_now();
+                }
+                Finish::Done
+            })
+        });
+        let workers = workers.collect();
+        assert_eq!(scene.publish(LARGE, Patience::None), Told::Inside);
+        let publishers = (0..3).map(|seq| scene.publisher(seq..seq + 1, Patience::Endless)).collect();
+        join(publishers);
+        scene.tally.wait_for(4);
+        scene.mailbox().drain();
+        assert_eq!(sum(join(workers)).0, [0, 1, 2, LARGE]);
     });
 }
 
@@ -444,22 +509,17 @@ fn at_no_instant_is_an_event_counted_twice_or_not_at_all() {
 }
 
 #[test]
-fn the_end_of_a_pause_wakes_everybody() {
+fn the_end_of_a_pause_wakes_who_sleeps() {
     explore(|| {
-        let scene = Plan::new(BLOCK, 100).workers(2).build();
+        let scene = Plan::new(BLOCK, 100).build();
         scene.paused.store(true, SeqCst);
-        let workers = (0..2).map(|number| scene.worker(number, |_| Finish::Done)).collect();
-        let publisher = scene.publisher(0..3, Patience::None);
-        let resume = scene.clone();
-        let resume = thread::spawn(move || {
-            resume.paused.store(false, SeqCst);
-            resume.mailbox().wake();
-        });
+        scene.publisher(0..3, Patience::None).join().unwrap();
+        let worker = scene.worker(0, |_| Finish::Done);
+        scene.paused.store(false, SeqCst);
+        scene.mailbox().wake();
         scene.tally.wait_for(3);
-        resume.join().unwrap();
-        publisher.join().unwrap();
         scene.mailbox().drain();
-        assert_eq!(sum(join(workers)).0, [0, 1, 2]);
+        assert_eq!(worker.join().unwrap().events, [0, 1, 2]);
     });
 }
 

@@ -8,12 +8,38 @@ use std::{
 use super::{Entry, Finish, Gap, Intake, Mailbox, Queued, State, Taken, Work};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+/// How often a worker that lingers tells the processor that it waits.
+const LINGER: usize = 40;
+
 impl Mailbox {
     /// The next event that may start, or what is to be told before it; `None` when there will be none any more.
     ///
     /// To take an event is to start it. A worker that finds nothing sleeps; its number keeps its place among the
     /// sleepers.
     pub(crate) fn poll_take(&self, worker: usize, cx: &mut Context<'_>) -> Poll<Option<Taken>> {
+        self.take(Some((worker, cx.waker())))
+    }
+
+    /// As [`poll_take`](Self::poll_take) for a worker that expects more at any moment: where there is nothing it
+    /// waits for about a microsecond, holding no lock, and then does not sleep yet.
+    ///
+    /// Going to sleep and being woken costs both sides more than that, and what comes meanwhile comes as a burst.
+    pub(crate) fn linger(&self) -> Poll<Option<Taken>> {
+        let taken = self.take(None);
+        if taken.is_ready() {
+            return taken;
+        }
+        for _ in 0..LINGER {
+            std::hint::spin_loop();
+        }
+        match self.filled.0.load(Relaxed) {
+            true => self.take(None),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Takes what is next; a worker that is given sleeps where there is nothing.
+    fn take(&self, sleeper: Option<(usize, &Waker)>) -> Poll<Option<Taken>> {
         let mut work = self.work.0.lock();
         loop {
             let paused = self.paused.load(SeqCst);
@@ -32,6 +58,7 @@ impl Mailbox {
             }
             if !paused && !intake.entries.is_empty() {
                 work.refill(&mut intake.entries);
+                self.filled.0.store(false, Relaxed);
                 continue;
             }
             if intake.is_over(&work, paused) {
@@ -42,7 +69,8 @@ impl Mailbox {
                 sleepers.into_iter().for_each(Waker::wake);
                 return Poll::Ready(None);
             }
-            let before = self.sleep(worker, &mut intake, cx.waker());
+            let Some((worker, waker)) = sleeper else { return Poll::Pending };
+            let before = self.sleep(worker, &mut intake, waker);
             drop((intake, work));
             // A waker is code of whoever polls, and is dropped after the locks.
             drop(before);
@@ -52,12 +80,14 @@ impl Mailbox {
 
     /// Reports that a delivery ended, which makes room.
     pub(crate) fn finish(&self, queued: &Queued, finish: Finish) {
-        if self.by_key {
-            self.release_key(queued.event.key());
-        }
+        let ready = self.by_key && self.release_key(queued.event.key());
         match finish {
             Finish::Done => _ = self.finished.0.fetch_add(queued.load.0, SeqCst),
             other => self.finish_undone(queued, other),
+        }
+        // Whoever finished comes back and takes what is ready now, unless it is gone.
+        if ready && matches!(finish, Finish::Dropped(_)) {
+            self.wake_another();
         }
         if self.crowded.load(SeqCst) {
             let mut intake = self.intake.0.lock();
@@ -93,13 +123,9 @@ impl Mailbox {
         drop(intake);
     }
 
-    fn release_key(&self, key: &str) {
-        let mut work = self.work.0.lock();
-        let ready = work.keys.as_mut().is_some_and(|keys| keys.release(key));
-        drop(work);
-        if ready && self.asleep.load(Relaxed) > 0 {
-            self.wake_another();
-        }
+    /// Lets the next event of a key start. Says whether there is one.
+    fn release_key(&self, key: &str) -> bool {
+        self.work.0.lock().keys.as_mut().is_some_and(|keys| keys.release(key))
     }
 
     /// Wakes a sleeping worker for what is left in the work.
