@@ -1,9 +1,14 @@
-//! jaeb, an event bus for tokio, with its default settings: it has no mailboxes, and spawns a task each delivery.
+//! jaeb, an event bus for tokio, with its default settings.
+//!
+//! It has no mailboxes, but spawns a task each delivery, and nothing makes a publisher wait. So this one gives way
+//! after every publish: of all the ways that were tried (never, every 8, 32 or 128 events, at most 1,024 on the way,
+//! jaeb's own limit) it is the quickest, and the only one that keeps what is on the way small.
 
 use std::{ops::Range, time::Instant};
 
 use anyhow::Result;
 use jaeb::{EventBus, EventHandler, HandlerResult};
+use tokio::task::yield_now;
 
 use super::Shape;
 use crate::{
@@ -45,6 +50,7 @@ pub(crate) fn asynchronous(shape: Shape) -> Result<f64> {
 async fn publish(bus: EventBus, numbers: Range<u64>) -> Result<()> {
     for number in numbers {
         bus.publish(Tick::numbered(number)).await?;
+        yield_now().await;
     }
     Ok(())
 }

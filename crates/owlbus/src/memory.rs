@@ -32,7 +32,8 @@ impl Memory {
 /// What one mailbox holds, as far as the bus was told.
 ///
 /// It tells the bus in steps that double, so that the shared counter is touched a few times a burst rather than once
-/// an event. The bus never thinks a mailbox holds less than it does, and at most twice as much.
+/// an event. The bus never thinks a mailbox holds less than it does. It may think it holds more, at most twice what the
+/// mailbox has room for, until a worker finds nothing to do: that is when what became less is told.
 pub(crate) struct Grant {
     memory: Arc<Memory>,
     granted: u64,

@@ -8,8 +8,8 @@ use crate::event::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of data, and of metadata with it. A Rust value counts its `size_of` until it was written as JSON.
-    /// Default: 1 MiB.
+    /// Bytes of the whole event: data, metadata, and whatever of its fields is long. A Rust value counts its
+    /// `size_of` until it was written as JSON. Default: 1 MiB.
     pub event_bytes: usize,
     /// How deep arrays and objects of JSON data may be nested. Default: 128.
     pub json_depth: usize,
@@ -39,7 +39,7 @@ impl Limits {
         let metadata = event.metadata();
         let (entries, bytes) = (metadata.len(), if metadata.is_empty() { 0 } else { metadata.text_bytes() });
         let found = [
-            ("bytes", event.content_bytes() + bytes, self.event_bytes, "event_bytes"),
+            ("bytes", event.content_bytes() + event.field_bytes(), self.event_bytes, "event_bytes"),
             ("levels of nested JSON", event.json_depth(), self.json_depth, "json_depth"),
             ("entries of metadata", entries, self.metadata_entries, "metadata_entries"),
             ("bytes of metadata", bytes, self.metadata_bytes, "metadata_bytes"),

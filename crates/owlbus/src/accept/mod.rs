@@ -5,7 +5,11 @@ mod limits;
 mod receipt;
 mod turnstile;
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
+};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -59,7 +63,7 @@ fn begin(core: &Core, event: Event) -> Result<Begun<'_>, PublishError> {
     event.set_seq(passage.seq);
 
     let matched = core.routes.lookup(&event);
-    matched.published.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    matched.published.fetch_add(1, Relaxed);
     let Dispatched { matched, trouble } = dispatch::deliver(&matched, &event, load, reserved);
     let receipt = Receipt {
         id: event.id(),
@@ -173,6 +177,7 @@ pub(crate) fn publish_own(core: &Core, event: Event) {
     }
     let Some(passage) = core.turnstile.pass() else { return };
     event.set_seq(passage.seq);
+    matched.published.fetch_add(1, Relaxed);
     let load = Load::of(event.weight());
     let dispatched = dispatch::deliver(&matched, &event, load, Reserved::default());
     // The bus itself never waits: where there is no room, its event is dropped and counted.

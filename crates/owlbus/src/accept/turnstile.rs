@@ -74,6 +74,8 @@ impl Drop for Passage<'_> {
 
 #[cfg(all(test, shuttle))]
 mod models {
+    #![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
+
     use std::sync::Arc;
 
     use shuttle::{future::block_on, thread};

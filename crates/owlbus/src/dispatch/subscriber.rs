@@ -86,9 +86,13 @@ impl Subscriber {
         }
     }
 
+    /// The event as the handler is to see it: it stands where the one that was accepted does.
     pub(crate) fn transformed(&self, event: Event) -> Event {
         match self.transform.open() {
-            Some(transform) => transform(event),
+            Some(transform) => {
+                let place = event.place();
+                transform(event).in_place_of(&place)
+            }
             None => event,
         }
     }

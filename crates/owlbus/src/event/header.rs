@@ -147,6 +147,11 @@ impl Header {
 
     /// Bytes the header holds outside its own place.
     pub(super) fn heap_bytes(&self) -> usize {
+        self.text_bytes() + self.extras.as_ref().map_or(0, |_| size_of::<Extras>())
+    }
+
+    /// Bytes of metadata, and of the other fields as far as they are not short.
+    pub(super) fn text_bytes(&self) -> usize {
         let ids = self.id.heap_bytes() + self.correlation.as_ref().map_or(0, EventId::heap_bytes);
         let key = self.key.as_ref().filter(|key| key.is_heap_allocated()).map_or(0, SmolStr::len);
         let source = self.source.as_ref().filter(|source| source.is_heap_allocated()).map_or(0, SmolStr::len);
@@ -160,6 +165,6 @@ impl Extras {
         let texts = [&self.event_type, &self.content_type, &wire.time, &wire.expires_at, &wire.schema];
         let texts = texts.into_iter().flatten().chain(wire.packed.as_ref().map(|packed| &packed.text));
         let texts: usize = texts.filter(|text| text.is_heap_allocated()).map(SmolStr::len).sum();
-        size_of::<Self>() + self.metadata.text_bytes() + texts
+        self.metadata.text_bytes() + texts
     }
 }

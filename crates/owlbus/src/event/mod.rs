@@ -328,9 +328,38 @@ impl Event {
         size_of::<Inner<()>>() + self.0.header.heap_bytes() + self.content_bytes()
     }
 
+    /// Gives an event that was made from an accepted one the place of that one, and its source.
+    pub(crate) fn in_place_of(mut self, accepted: &Place) -> Self {
+        if self.seq() == Seq::NONE {
+            let header = self.header_mut();
+            header.source.get_or_insert_with(|| accepted.source.clone());
+            header.accepted = accepted.accepted.0;
+            header.seq = accepted.seq.0.into();
+        }
+        self
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place { seq: self.seq(), accepted: self.accepted(), source: self.source().into() }
+    }
+
+    /// Bytes of metadata, and of the other fields as far as they are not short.
+    pub(crate) fn field_bytes(&self) -> usize {
+        self.0.header.text_bytes()
+    }
+
     /// Calendar time of the event since the Unix epoch.
     fn since_epoch(&self) -> Duration {
         self.0.header.time
+    }
+}
+
+impl std::str::FromStr for Event {
+    type Err = CloudEventError;
+
+    /// As [`Event::from_cloudevent`], from text that is copied.
+    fn from_str(text: &str) -> Result<Self, CloudEventError> {
+        Self::from_cloudevent(Bytes::copy_from_slice(text.as_bytes()))
     }
 }
 
@@ -344,6 +373,13 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Event({self})")
     }
+}
+
+/// Where an accepted event stands.
+pub(crate) struct Place {
+    seq: Seq,
+    accepted: Moment,
+    source: smol_str::SmolStr,
 }
 
 /// The source of events whose publisher and bus name none: the executable's name.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{ContentError, Escaped, Event, error::expectation, payload::Form};
@@ -30,9 +30,34 @@ struct Decoded {
     next: OnceLock<Box<Decoded>>,
 }
 
+/// JSON nested deeper than this is not parsed, whatever a bus accepts: parsing takes stack a level.
+const DEEPEST: usize = 1000;
+
+/// Whether a content type is JSON: `application/json`, or anything that ends in `+json`.
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim_end();
+    essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
+}
+
+/// Bytes that are said to be JSON, where they are.
+fn checked(bytes: &Bytes) -> Result<Bytes, ContentError> {
+    serde_json::from_slice::<&serde_json::value::RawValue>(bytes)
+        .map(|_| bytes.clone())
+        .map_err(|error| ContentError::Syntax(error.to_string()))
+}
+
 impl Event {
     fn views(&self) -> &Views {
         self.0.views.get_or_init(Box::default)
+    }
+
+    /// Reads JSON text of this event, as deep as the bus accepted it.
+    fn deserializer<'a>(&self, text: &'a [u8]) -> serde_json::Deserializer<serde_json::de::SliceRead<'a>> {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        if (1..=DEEPEST).contains(&self.json_depth()) {
+            json.disable_recursion_limit();
+        }
+        json
     }
 
     /// The data as JSON text: byte for byte what came in, or a Rust value written once.
@@ -47,7 +72,10 @@ impl Event {
             Form::Value(value) => {
                 self.views().text.get_or_init(|| value.encode()).as_ref().map_err(Clone::clone)
             }
-            Form::Bytes(_) => Err(ContentError::NotJson { content_type: self.content_type().to_owned() }),
+            Form::Bytes(bytes) => match is_json(self.content_type()) {
+                true => self.views().text.get_or_init(|| checked(bytes)).as_ref().map_err(Clone::clone),
+                false => Err(ContentError::NotJson { content_type: self.content_type().to_owned() }),
+            },
             Form::Empty => Err(ContentError::Empty),
             Form::Of(event) => event.json_text(),
         }
@@ -63,12 +91,14 @@ impl Event {
             return event.as_json();
         }
         let parse = || {
-            serde_json::from_slice(self.json_text()?).map_err(|error| ContentError::Syntax(error.to_string()))
+            let mut json = self.deserializer(self.json_text()?);
+            Value::deserialize(&mut json).map_err(|error| ContentError::Syntax(error.to_string()))
         };
         self.views().json.get_or_init(parse).as_ref().map_err(Clone::clone)
     }
 
-    /// The data as bytes: JSON text, the bytes as they came, or nothing.
+    /// The data as bytes: JSON text, the bytes as they came, or nothing. Text of another content type than JSON
+    /// travels as a JSON string, and comes out without its quotes and escapes.
     ///
     /// # Errors
     ///
@@ -78,6 +108,9 @@ impl Event {
             Form::Bytes(bytes) => Ok(bytes.clone()),
             Form::Empty => Ok(Bytes::new()),
             Form::Of(event) => event.bytes(),
+            Form::Json(text, _) if !is_json(self.content_type()) => {
+                Ok(serde_json::from_slice::<String>(text).map_or_else(|_| text.clone(), Bytes::from))
+            }
             Form::Json(..) | Form::Value(_) => self.json_text().cloned(),
         }
     }
@@ -94,9 +127,14 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// [`ContentError::Decode`] names the field that is wrong and what was expected there.
+    /// [`ContentError::Decode`] names the field that is wrong and what was expected there. No data at all is the same
+    /// as `null`, so that it decodes into a unit struct.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, ContentError> {
-        let mut json = serde_json::Deserializer::from_slice(self.json_text()?);
+        let text = match self.json_text() {
+            Err(ContentError::Empty) => return serde_json::from_str("null").map_err(|_| ContentError::Empty),
+            text => text?,
+        };
+        let mut json = self.deserializer(text);
         serde_path_to_error::deserialize(&mut json).map_err(|error| ContentError::Decode {
             rust_type: type_name::<T>(),
             field: Escaped(error.path()).to_string(),

@@ -24,7 +24,8 @@ impl<T> Mutex<T> {
 /// A thread that nobody wakes ends the model, as does a failed assertion; the order is printed and can be replayed.
 #[cfg(test)]
 pub(crate) fn explore(model: impl Fn() + Clone + Send + Sync + 'static) {
-    let orders = std::env::var("OWLBUS_MODEL_ITERATIONS").map_or(1_000, |text| text.parse().expect("a number"));
+    let orders =
+        std::env::var("OWLBUS_MODEL_ITERATIONS").map_or(1_000, |text| text.parse().expect("a number"));
     shuttle::check_random(model.clone(), orders / 2);
     shuttle::check_pct(model, orders / 2, 3);
 }

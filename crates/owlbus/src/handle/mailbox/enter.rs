@@ -220,7 +220,8 @@ impl Mailbox {
         let risen = self.risen(&mut intake);
         drop(work);
         self.unlock_and_wake(intake);
-        let offer = if fits && victims.is_empty() { Offer::Queued } else { Offer::Dropped(DropReason::Overflow) };
+        let offer =
+            if fits && victims.is_empty() { Offer::Queued } else { Offer::Dropped(DropReason::Overflow) };
         (offer, risen)
     }
 

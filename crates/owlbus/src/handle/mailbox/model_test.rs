@@ -1,6 +1,8 @@
 //! The promise: whatever publishers and workers do to a mailbox and in whatever order, it does what a slow and
 //! obviously right one does, and whoever sleeps is woken when there is something for him.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
+
 mod reference;
 
 use std::{

@@ -4,6 +4,8 @@
 //! Each model is a few threads, and shuttle tries the orders they can run in. A thread that is not woken is a deadlock,
 //! which shuttle reports.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
+
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use shuttle::{
