@@ -31,26 +31,31 @@ impl Memory {
 
 /// What one mailbox holds, as far as the bus was told.
 ///
-/// It tells the bus in steps that double, so that the shared counter is touched a few times a burst rather than once
-/// an event. The bus never thinks a mailbox holds less than it does. It may think it holds more, at most twice what the
-/// mailbox has room for, until a worker finds nothing to do: that is when what became less is told.
+/// It tells the bus in steps, so that the shared counter is touched once in many events. The bus never thinks a mailbox
+/// holds less than it does. It may think it holds more, until a worker finds nothing to do: that is when what became
+/// less is told.
 pub(crate) struct Grant {
     memory: Arc<Memory>,
     granted: u64,
 }
 
-/// The smallest step, in bytes.
-const STEP: u64 = 512;
+/// How far ahead the bus is told, in bytes: little enough for 65,536 mailboxes to be ahead in the memory of a bus.
+const STEP: u64 = 4 << 10;
 
 impl Grant {
     pub(crate) fn new(memory: Arc<Memory>) -> Self {
         Self { memory, granted: 0 }
     }
 
+    /// Whether the bus was told of that many bytes, or more.
+    pub(crate) fn covers(&self, bytes: u64) -> bool {
+        bytes <= self.granted
+    }
+
     /// Tells the bus that the mailbox holds `bytes`, where it was told of less.
     pub(crate) fn cover(&mut self, bytes: u64) {
-        if bytes > self.granted {
-            self.set(bytes.next_power_of_two().max(STEP));
+        if !self.covers(bytes) {
+            self.set(bytes + STEP);
         }
     }
 

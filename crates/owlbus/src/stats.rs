@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Events the bus accepted.
+    /// Events the bus accepted, its own that somebody heard among them.
     pub accepted: u64,
     /// Events the bus refused.
     pub refused: u64,

@@ -64,9 +64,10 @@ fn begin(core: &Core, event: Event) -> Result<Begun<'_>, PublishError> {
 
     let matched = core.routes.lookup(&event);
     matched.published.fetch_add(1, Relaxed);
-    let Dispatched { matched, trouble } = dispatch::deliver(&matched, &event, load, reserved);
+    let id = event.id();
+    let Dispatched { matched, trouble } = dispatch::deliver(&matched, event, load, reserved);
     let receipt = Receipt {
-        id: event.id(),
+        id,
         seq: passage.seq,
         matched: Some(matched),
         dropped: Some(Vec::new()),
@@ -84,8 +85,8 @@ fn told<'a>(core: &'a Core, mut receipt: Receipt, trouble: Trouble, passage: Pas
     for (subscriber, level) in &risen {
         own_events::backpressure(core, subscriber, *level);
     }
-    for (subscriber, reason) in &dropped {
-        own_events::gap(core, subscriber, *reason, 1);
+    for (subscriber, missed) in &dropped {
+        own_events::gap(core, subscriber, DropReason::Overflow, *missed);
     }
     receipt.dropped = Some(dropped.into_iter().map(|(subscriber, _)| Arc::clone(&subscriber.name)).collect());
     match waits.is_empty() {
@@ -179,7 +180,7 @@ pub(crate) fn publish_own(core: &Core, event: Event) {
     event.set_seq(passage.seq);
     matched.published.fetch_add(1, Relaxed);
     let load = Load::of(event.weight());
-    let dispatched = dispatch::deliver(&matched, &event, load, Reserved::default());
+    let dispatched = dispatch::deliver(&matched, event, load, Reserved::default());
     // The bus itself never waits: where there is no room, its event is dropped and counted.
     let waits = dispatched.trouble.map(|trouble| trouble.waits).unwrap_or_default();
     waits.into_iter().for_each(|mut wait| _ = wait.give_up());

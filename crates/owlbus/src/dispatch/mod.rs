@@ -17,7 +17,7 @@ pub(crate) use wait::{Wait, Waited};
 
 use crate::{
     event::Event,
-    handle::{DropReason, Level, Load, Offer},
+    handle::{Level, Load, Offer},
 };
 
 /// Places in mailboxes that refuse rather than drop, taken before the event is anywhere; given back when dropped.
@@ -27,6 +27,8 @@ pub(crate) struct Reserved {
     /// Every refusing subscription that was asked, in the order of their ids.
     asked: Vec<SubscriberId>,
     load: Load,
+    /// Subscriptions that matched and whose filter panicked.
+    skipped: usize,
 }
 
 /// What became of an event in the mailboxes.
@@ -41,8 +43,8 @@ pub(crate) struct Dispatched {
 /// What did not go smoothly for one event.
 #[derive(Default)]
 pub(crate) struct Trouble {
-    /// The subscriptions it was dropped at, and why.
-    pub(crate) dropped: Vec<(Arc<Subscriber>, DropReason)>,
+    /// The subscriptions that dropped events for want of room, and how many.
+    pub(crate) dropped: Vec<(Arc<Subscriber>, u64)>,
     /// Mailboxes that fill.
     pub(crate) risen: Vec<(Arc<Subscriber>, Level)>,
     /// Where the publisher waits for room.
@@ -51,11 +53,16 @@ pub(crate) struct Trouble {
 
 /// Takes a place in each mailbox that would else refuse the event, or names one that has none.
 pub(crate) fn reserve(matched: &Matched, event: &Event, load: Load) -> Result<Reserved, Arc<str>> {
-    let mut reserved = Reserved { places: Vec::new(), asked: Vec::new(), load };
+    let mut reserved = Reserved { places: Vec::new(), asked: Vec::new(), load, skipped: 0 };
     for subscriber in matched.subscribers.iter().filter(|subscriber| subscriber.rejects) {
         reserved.asked.push(subscriber.id);
-        if subscriber.wants(event) != Wanted::Yes {
-            continue;
+        match subscriber.wants(event) {
+            Wanted::Yes => {}
+            Wanted::Skipped => {
+                reserved.skipped += 1;
+                continue;
+            }
+            Wanted::No => continue,
         }
         match subscriber.mailbox.reserve(load) {
             Offer::Queued => reserved.places.push(Arc::clone(subscriber)),
@@ -63,46 +70,69 @@ pub(crate) fn reserve(matched: &Matched, event: &Event, load: Load) -> Result<Re
                 subscriber.unclaim();
                 return Err(Arc::clone(&subscriber.name));
             }
-            Offer::Dropped(_) | Offer::Closed => {}
+            Offer::Dropped { .. } | Offer::Closed => {}
         }
     }
     Ok(reserved)
 }
 
 /// Puts the event into every mailbox that has room for it.
-pub(crate) fn deliver(matched: &Matched, event: &Event, load: Load, mut reserved: Reserved) -> Dispatched {
-    let mut dispatched = Dispatched::default();
+pub(crate) fn deliver(matched: &Matched, event: Event, load: Load, mut reserved: Reserved) -> Dispatched {
+    let mut dispatched = Dispatched { matched: reserved.skipped, trouble: None };
+    let seq = event.seq();
     for subscriber in std::mem::take(&mut reserved.places) {
-        let offered = subscriber.mailbox.redeem(event, load);
-        dispatched.note(&subscriber, event, load, offered);
+        let offered = subscriber.mailbox.redeem(&event, load);
+        dispatched.note(&subscriber, Some(&event), load, offered);
     }
-    for subscriber in &matched.subscribers {
+    // The last mailbox gets the publisher's own hold of the event: to let go of it afterwards would contend with the
+    // worker that has it by then.
+    let mut held = Some(event);
+    let last = matched.subscribers.len().saturating_sub(1);
+    for (place, subscriber) in matched.subscribers.iter().enumerate() {
         if subscriber.rejects && reserved.asked.contains(&subscriber.id) {
             continue;
         }
+        let Some(event) = &held else { break };
         match subscriber.wants(event) {
-            Wanted::Yes => dispatched.note(subscriber, event, load, subscriber.mailbox.offer(event, load)),
-            Wanted::Skipped => dispatched.matched += 1,
-            Wanted::No => {}
+            Wanted::Yes => {}
+            Wanted::Skipped => {
+                dispatched.matched += 1;
+                continue;
+            }
+            Wanted::No => continue,
         }
+        let offered = if place == last {
+            subscriber.mailbox.offer(seq, load, || held.take().expect("nobody but the last takes it"))
+        } else {
+            subscriber.mailbox.offer(seq, load, || event.clone())
+        };
+        dispatched.note(subscriber, held.as_ref(), load, offered);
     }
     dispatched
 }
 
 impl Dispatched {
-    fn note(&mut self, subscriber: &Arc<Subscriber>, event: &Event, load: Load, offered: (Offer, Option<Level>)) {
-        let (offer, risen) = offered;
+    /// Notes what became of an event, which is still here where it found no room.
+    fn note(
+        &mut self,
+        subscriber: &Arc<Subscriber>,
+        event: Option<&Event>,
+        load: Load,
+        (offer, risen): (Offer, Option<Level>),
+    ) {
         if let Some(level) = risen {
             self.trouble().risen.push((Arc::clone(subscriber), level));
         }
-        match offer {
-            Offer::Queued => self.matched += 1,
-            Offer::Dropped(reason) => {
+        match (offer, event) {
+            (Offer::Queued, _) => self.matched += 1,
+            (Offer::Dropped { missed }, _) => {
                 self.matched += 1;
-                self.trouble().dropped.push((Arc::clone(subscriber), reason));
+                self.trouble().dropped.push((Arc::clone(subscriber), missed));
             }
-            Offer::Full => self.trouble().waits.push(Wait::new(Arc::clone(subscriber), event, load)),
-            Offer::Closed => {}
+            (Offer::Full, Some(event)) => {
+                self.trouble().waits.push(Wait::new(Arc::clone(subscriber), event, load));
+            }
+            (Offer::Full, None) | (Offer::Closed, _) => {}
         }
     }
 

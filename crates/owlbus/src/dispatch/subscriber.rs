@@ -66,7 +66,7 @@ impl Subscriber {
                     return Wanted::No;
                 }
                 Err(panic) => {
-                    let error = crate::handle::panicked(&*panic);
+                    let error = crate::handle::panicked(panic);
                     tracing::warn!(subscription = %self.name, %event, error, "the filter of a subscription failed");
                     self.mailbox.skip();
                     return Wanted::Skipped;

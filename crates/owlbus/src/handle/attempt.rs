@@ -42,14 +42,19 @@ where
     // After a panic the future is dropped, never polled again, so nobody sees what the panic left half done.
     std::future::poll_fn(|cx| {
         catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-            .unwrap_or_else(|panic| Poll::Ready(Err(HandlerError::permanent(panicked(&*panic)))))
+            .unwrap_or_else(|panic| Poll::Ready(Err(HandlerError::permanent(panicked(panic)))))
     })
     .await
 }
 
 /// A panic as a sentence.
-pub(crate) fn panicked(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("without a message"))
+    let sentence = format!("panicked: {}", text.unwrap_or("without a message"));
+    // What was panicked with is a value of the user, whose `Drop` may panic in turn.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(panic);
+    }
+    sentence
 }

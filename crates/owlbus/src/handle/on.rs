@@ -291,6 +291,11 @@ impl<'a> On<'a> {
                 return Err(SubscribeError::Closed);
             }
             match core.routes.add(subscriber) {
+                // The bus may have closed since it was asked.
+                Ok(subscriber) if core.turnstile.is_closed() => {
+                    core.routes.remove(&subscriber);
+                    return Err(SubscribeError::Closed);
+                }
                 Ok(subscriber) => return Ok((subscriber, workers)),
                 Err(taken) if self.name.is_some() => {
                     return Err(SubscribeError::NameTaken { name: taken.name.to_string() });

@@ -11,7 +11,7 @@ pub enum Level {
     Normal,
     /// At least 80 % of the room is taken, in events or in bytes.
     High,
-    /// There is no room.
+    /// There is no room; after that, less than a fifth of it is free.
     Full,
 }
 
@@ -51,9 +51,11 @@ impl Marks {
         (load.events() as f64 / self.events as f64).max(load.bytes() as f64 / self.bytes as f64)
     }
 
-    /// The level `load` stands for, after `before`: what was high is so until half the room is free.
+    /// The level `load` stands for, after `before`. What was full is so until a fifth of the room is free, and what
+    /// was high until half of it is, so that a mailbox at a mark does not cross it with every event.
     pub(crate) fn level(&self, load: Load, before: Level) -> Level {
-        if load.events() >= self.events || load.bytes() >= self.bytes {
+        let full = load.events() >= self.events || load.bytes() >= self.bytes;
+        if full || (before == Level::Full && self.high(load)) {
             Level::Full
         } else if self.high(load) || (before > Level::Normal && self.ratio(load) >= 0.5) {
             Level::High

@@ -106,7 +106,7 @@ impl EventStream {
             let subscriber = self.subscription.subscriber();
             match catch_unwind(AssertUnwindSafe(|| subscriber.transformed(event))) {
                 Ok(event) => return Poll::Ready(Some(Received::Event(event))),
-                Err(panic) => self.settle(Err(HandlerError::permanent(panicked(&*panic)))),
+                Err(panic) => self.settle(Err(HandlerError::permanent(panicked(panic)))),
             }
         }
     }

@@ -24,7 +24,8 @@ impl Subscription {
         &self.subscriber.name
     }
 
-    /// Ends the subscription. When this returns, no new call of the handler starts; one that runs may finish.
+    /// Ends the subscription. When this returns, no event is taken for the handler any more; a call that has begun,
+    /// be it at this very moment in another thread, may finish.
     ///
     /// Gives the number of events that waited: they are dropped, and counted as `unsubscribed`. May be called from
     /// anywhere, the handler itself included, and does nothing the second time.

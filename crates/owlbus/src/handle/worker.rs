@@ -148,8 +148,9 @@ impl Hand {
 
 impl Drop for Hand {
     fn drop(&mut self) {
-        if self.asleep {
-            self.subscriber.mailbox.awake(self.number);
+        if self.asleep && !self.subscriber.mailbox.awake(self.number) {
+            // It was woken for something it will not do any more.
+            self.subscriber.mailbox.wake_another();
         }
     }
 }

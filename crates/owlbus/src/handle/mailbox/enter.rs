@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{DropReason, Entry, Event, Gap, Intake, Level, Load, Mailbox, Overflow, Queued, State, Waiting};
-use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::{
+    journal::Seq,
+    sync::atomic::Ordering::{Relaxed, SeqCst},
+};
 
 /// What became of an event that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +17,11 @@ pub(crate) enum Offer {
     Queued,
     /// The policy is to wait, and there is no room: see [`Mailbox::enter`].
     Full,
-    /// An event was dropped, this one or an older one in whose place it is now.
-    Dropped(DropReason),
+    /// Events were dropped for want of room: this one, or older ones in whose place it is now.
+    Dropped {
+        /// How many.
+        missed: u64,
+    },
     /// The subscription has ended: it no longer matches anything.
     Closed,
 }
@@ -34,14 +40,15 @@ pub(crate) enum Entered {
 }
 
 impl Mailbox {
-    /// Offers an event without waiting. Says also which level the mailbox has risen to, where it has.
-    pub(crate) fn offer(&self, event: &Event, load: Load) -> (Offer, Option<Level>) {
+    /// Offers an event without waiting, and has it given where it gets in. Says also which level the mailbox has
+    /// risen to, where it has.
+    pub(crate) fn offer(&self, seq: Seq, load: Load, give: impl FnOnce() -> Event) -> (Offer, Option<Level>) {
         let mut intake = self.intake.0.lock();
         if matches!(intake.state, State::Closed(_)) {
             return (Offer::Closed, None);
         }
         if self.has_room(&mut intake, load) {
-            intake.append(Queued { event: event.clone(), load });
+            intake.append(Queued { event: give(), load });
             intake.admitted += load;
             let risen = self.risen(&mut intake);
             self.unlock_and_wake(intake);
@@ -51,13 +58,13 @@ impl Mailbox {
         match self.overflow {
             Overflow::Block { .. } => (Offer::Full, risen),
             Overflow::Reject | Overflow::DropNewest => {
-                intake.miss(Gap::one(DropReason::Overflow, event.seq()));
+                intake.miss(Gap::one(DropReason::Overflow, seq));
                 self.unlock_and_wake(intake);
-                (Offer::Dropped(DropReason::Overflow), risen)
+                (Offer::Dropped { missed: 1 }, risen)
             }
             Overflow::DropOldest => {
                 drop(intake);
-                let (offer, now) = self.displace(event, load);
+                let (offer, now) = self.displace(seq, load, give);
                 (offer, now.or(risen))
             }
         }
@@ -192,7 +199,7 @@ impl Mailbox {
     }
 
     /// Makes room by dropping the oldest events that have not started.
-    fn displace(&self, event: &Event, load: Load) -> (Offer, Option<Level>) {
+    fn displace(&self, seq: Seq, load: Load, give: impl FnOnce() -> Event) -> (Offer, Option<Level>) {
         let mut work = self.work.0.lock();
         let mut intake = self.intake.0.lock();
         if matches!(intake.state, State::Closed(_)) {
@@ -209,20 +216,19 @@ impl Mailbox {
             work.miss_before_all(Gap::one(DropReason::Overflow, victim.event.seq()));
             victims.push(victim);
         }
-        let fits = self.has_room(&mut intake, load);
-        if fits {
-            intake.append(Queued { event: event.clone(), load });
+        let mut missed = victims.len() as u64;
+        if self.has_room(&mut intake, load) {
+            intake.append(Queued { event: give(), load });
             intake.admitted += load;
         } else {
             // Of what has not started, the new event is the oldest there would be room without.
-            intake.miss(Gap::one(DropReason::Overflow, event.seq()));
+            intake.miss(Gap::one(DropReason::Overflow, seq));
+            missed += 1;
         }
         let risen = self.risen(&mut intake);
         drop(work);
         self.unlock_and_wake(intake);
-        let offer =
-            if fits && victims.is_empty() { Offer::Queued } else { Offer::Dropped(DropReason::Overflow) };
-        (offer, risen)
+        (if missed == 0 { Offer::Queued } else { Offer::Dropped { missed } }, risen)
     }
 
     /// Whether an event of that load has room, and nobody who came earlier waits for it.
@@ -236,8 +242,11 @@ impl Mailbox {
 
     /// The level the mailbox has risen to, where it has, after an event came in or found no room.
     fn risen(&self, intake: &mut Intake) -> Option<Level> {
-        let seems = intake.admitted - intake.finished;
-        intake.grant.cover(seems.bytes());
+        let mut seems = intake.admitted - intake.finished;
+        if !intake.grant.covers(seems.bytes()) {
+            seems = self.load(intake);
+            intake.grant.cover(seems.bytes());
+        }
         if intake.level == Level::Normal && !self.marks.high(seems) {
             return None;
         }
@@ -291,7 +300,8 @@ impl Mailbox {
             self.filled.0.store(true, Relaxed);
         }
         drop(intake);
-        let_in.into_iter().chain(worker).for_each(Waker::wake);
+        worker.into_iter().for_each(Waker::wake);
+        let_in.into_iter().for_each(Waker::wake);
     }
 
     /// The waker of one sleeping worker, which counts as awake from here on.

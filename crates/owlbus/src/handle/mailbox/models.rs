@@ -163,9 +163,9 @@ impl Scene {
 
     fn publish(&self, seq: u64, patience: Patience) -> Told {
         let (event, load) = event(seq);
-        match self.mailbox().offer(&event, load).0 {
+        match self.mailbox().offer(event.seq(), load, || event.clone()).0 {
             Offer::Queued => Told::Inside,
-            Offer::Dropped(reason) => Told::Dropped(reason),
+            Offer::Dropped { .. } => Told::Dropped(DropReason::Overflow),
             Offer::Closed => Told::Gone,
             Offer::Full => self.wait(&event, load, patience),
         }

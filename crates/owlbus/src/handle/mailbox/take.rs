@@ -112,8 +112,8 @@ impl Mailbox {
         self.settle(&mut intake);
     }
 
-    /// Forgets that a worker sleeps, for it has come for something else or is gone.
-    pub(crate) fn awake(&self, worker: usize) {
+    /// Forgets that a worker sleeps, for it has come for something else or is gone. Says whether it did.
+    pub(crate) fn awake(&self, worker: usize) -> bool {
         let mut intake = self.intake.0.lock();
         let waker = intake.sleepers[worker].take();
         if waker.is_some() {
@@ -121,6 +121,7 @@ impl Mailbox {
         }
         // A waker is code of whoever polls, and is dropped after the lock.
         drop(intake);
+        waker.is_some()
     }
 
     /// Lets the next event of a key start. Says whether there is one.
@@ -129,7 +130,7 @@ impl Mailbox {
     }
 
     /// Wakes a sleeping worker for what is left in the work.
-    fn wake_another(&self) {
+    pub(crate) fn wake_another(&self) {
         let waker = self.rouse(&mut self.intake.0.lock());
         waker.into_iter().for_each(Waker::wake);
     }

@@ -135,19 +135,22 @@ impl Reference {
             Overflow::Block { .. } => (Offer::Full, risen),
             Overflow::Reject | Overflow::DropNewest => {
                 self.miss(letter.seq, DropReason::Overflow);
-                (Offer::Dropped(DropReason::Overflow), risen)
+                (Offer::Dropped { missed: 1 }, risen)
             }
             Overflow::DropOldest => {
-                self.displace(letter);
-                (Offer::Dropped(DropReason::Overflow), self.rise().or(risen))
+                let missed = self.displace(letter);
+                (Offer::Dropped { missed }, self.rise().or(risen))
             }
         }
     }
 
-    fn displace(&mut self, letter: Letter) {
+    /// Makes room, and says how many events were dropped.
+    fn displace(&mut self, letter: Letter) -> u64 {
         if !self.fits(sum(self.running.iter().copied()), letter) {
-            return self.miss(letter.seq, DropReason::Overflow);
+            self.miss(letter.seq, DropReason::Overflow);
+            return 1;
         }
+        let before = self.dropped.overflow;
         while !self.has_room(letter) {
             let oldest = self.line.iter().position(|item| matches!(item, Item::Event(_))).unwrap();
             let Item::Event(victim) = self.line.remove(oldest) else { unreachable!() };
@@ -155,6 +158,7 @@ impl Reference {
             self.displaced.push(victim.seq);
         }
         self.append(letter);
+        self.dropped.overflow - before
     }
 
     pub(super) fn reserve(&mut self, letter: Letter) -> Offer {
@@ -352,6 +356,7 @@ impl Reference {
         let at_least = |percent| events * 100 >= self.events * percent || bytes * 100 >= self.bytes * percent;
         match self.level {
             _ if at_least(100) => Level::Full,
+            Level::Full if at_least(80) => Level::Full,
             _ if at_least(80) => Level::High,
             Level::High | Level::Full if at_least(50) => Level::High,
             _ => Level::Normal,
