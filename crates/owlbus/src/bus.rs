@@ -17,7 +17,7 @@ use crate::{
     accept::{self, Limits, PublishError, Receipt, Turnstile},
     config::{BusBuilder, MailboxConfig},
     dispatch::Routes,
-    event::{EventBuilder, IntoEvent},
+    event::{Event, EventBuilder, IntoEvent},
     handle::{Content, Handler, On, SubscribeError, Subscription, Workers},
     memory::Memory,
     own_events,
@@ -180,6 +180,14 @@ impl Bus {
     /// ```
     pub fn on(&self, patterns: impl IntoPatterns) -> On<'_> {
         On::topics(self, patterns)
+    }
+
+    /// Number of subscriptions that ask for this event, not counting what their filters would say.
+    ///
+    /// For publishers whose events are costly to make: where nobody asks, there is no need to.
+    #[must_use]
+    pub fn listeners(&self, event: &Event) -> usize {
+        self.core().routes.lookup(event).subscribers.len()
     }
 
     /// What happened so far: events by topic, and every subscription.

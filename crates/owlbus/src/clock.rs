@@ -19,7 +19,7 @@ impl Moment {
     pub(crate) fn now() -> Self {
         static FIRST: OnceLock<Instant> = OnceLock::new();
         let since = Instant::now().saturating_duration_since(*FIRST.get_or_init(Instant::now));
-        Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+        Self(since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(since.subsec_nanos())))
     }
 
     /// Time from `earlier` to this instant; zero where that is later.

@@ -419,3 +419,16 @@ async fn events_from_several_threads_reach_each_subscription_once() {
     }
     assert_eq!((by_topic.all().len(), by_type.all().len()), (all, all));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_can_ask_whether_anybody_listens() {
+    let bus = Bus::in_memory();
+    let event = event("test.number", 1);
+    assert_eq!(bus.listeners(&event), 0);
+    let by_topic = bus.on("test.*").filter(|_| false).handle(|_: Delivery| async {}).await.unwrap();
+    bus.subscribe(|_: Delivery| async {}).await.unwrap();
+    assert_eq!(bus.listeners(&event), 2);
+    by_topic.unsubscribe();
+    assert_eq!(bus.listeners(&event), 1);
+    end(bus).await;
+}

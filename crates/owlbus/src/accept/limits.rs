@@ -35,17 +35,20 @@ pub(crate) struct Excess {
 }
 
 impl Limits {
-    pub(crate) fn check(&self, event: &Event) -> Result<(), Excess> {
+    /// Whether an event of so many bytes, as [`Event::bytes_of_it`] counts them, is within the limits.
+    pub(crate) fn check(&self, event: &Event, bytes: usize) -> Result<(), Excess> {
+        let within = |what, found, limit, setting| match found <= limit {
+            true => Ok(()),
+            false => Err(Excess { what, found, limit, setting }),
+        };
+        within("bytes", bytes, self.event_bytes, "event_bytes")?;
+        within("levels of nested JSON", event.json_depth(), self.json_depth, "json_depth")?;
         let metadata = event.metadata();
-        let (entries, bytes) = (metadata.len(), if metadata.is_empty() { 0 } else { metadata.text_bytes() });
-        let found = [
-            ("bytes", event.content_bytes() + event.field_bytes(), self.event_bytes, "event_bytes"),
-            ("levels of nested JSON", event.json_depth(), self.json_depth, "json_depth"),
-            ("entries of metadata", entries, self.metadata_entries, "metadata_entries"),
-            ("bytes of metadata", bytes, self.metadata_bytes, "metadata_bytes"),
-        ];
-        let over = found.into_iter().find(|(_, found, limit, _)| found > limit);
-        over.map_or(Ok(()), |(what, found, limit, setting)| Err(Excess { what, found, limit, setting }))
+        if metadata.is_empty() {
+            return Ok(());
+        }
+        within("entries of metadata", metadata.len(), self.metadata_entries, "metadata_entries")?;
+        within("bytes of metadata", metadata.text_bytes(), self.metadata_bytes, "metadata_bytes")
     }
 }
 

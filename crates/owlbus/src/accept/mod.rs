@@ -52,9 +52,10 @@ struct Waiting<'a> {
 
 /// Everything a publish does without waiting, once the event is stamped.
 fn begin(core: &Core, event: Event) -> Result<Begun<'_>, PublishError> {
-    check(core, &event).inspect_err(|_| core.count_refused())?;
+    let bytes = event.bytes_of_it();
+    check(core, &event, bytes).inspect_err(|_| core.count_refused())?;
 
-    let load = Load::of(event.weight());
+    let load = Load::of(event.weight(bytes));
     let reserved = reserve(core, &event, load).inspect_err(|_| core.count_refused())?;
     let Some(passage) = core.turnstile.pass() else {
         core.count_refused();
@@ -96,7 +97,7 @@ fn told<'a>(core: &'a Core, mut receipt: Receipt, trouble: Trouble, passage: Pas
 }
 
 /// Whether the event may be published as it is.
-fn check(core: &Core, event: &Event) -> Result<(), PublishError> {
+fn check(core: &Core, event: &Event, bytes: usize) -> Result<(), PublishError> {
     if core.turnstile.is_closed() {
         return Err(PublishError::Closed { event: event.clone() });
     }
@@ -107,7 +108,7 @@ fn check(core: &Core, event: &Event) -> Result<(), PublishError> {
     if event.topic().is_reserved() {
         return rejected("topics", &"topics that begin with `owlbus` are the bus's own; choose another");
     }
-    if let Err(excess) = core.limits.check(event) {
+    if let Err(excess) = core.limits.check(event, bytes) {
         return rejected("limits", &excess);
     }
     if core.memory.is_full() {
@@ -118,11 +119,12 @@ fn check(core: &Core, event: &Event) -> Result<(), PublishError> {
 }
 
 /// Takes a place in every mailbox that would else refuse the event.
-fn reserve(core: &Core, event: &Event, load: Load) -> Result<Reserved, PublishError> {
+fn reserve(core: &Core, event: &Event, load: Load) -> Result<Option<Reserved>, PublishError> {
     if !core.routes.any_rejecting() {
-        return Ok(Reserved::default());
+        return Ok(None);
     }
     dispatch::reserve(&core.routes.lookup(event), event, load)
+        .map(Some)
         .map_err(|subscription| PublishError::Full { event: event.clone(), subscription })
 }
 
@@ -179,8 +181,8 @@ pub(crate) fn publish_own(core: &Core, event: Event) {
     let Some(passage) = core.turnstile.pass() else { return };
     event.set_seq(passage.seq);
     matched.published.fetch_add(1, Relaxed);
-    let load = Load::of(event.weight());
-    let dispatched = dispatch::deliver(&matched, event, load, Reserved::default());
+    let load = Load::of(event.weight(event.bytes_of_it()));
+    let dispatched = dispatch::deliver(&matched, event, load, None);
     // The bus itself never waits: where there is no room, its event is dropped and counted.
     let waits = dispatched.trouble.map(|trouble| trouble.waits).unwrap_or_default();
     waits.into_iter().for_each(|mut wait| _ = wait.give_up());

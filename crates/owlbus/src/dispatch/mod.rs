@@ -21,7 +21,6 @@ use crate::{
 };
 
 /// Places in mailboxes that refuse rather than drop, taken before the event is anywhere; given back when dropped.
-#[derive(Default)]
 pub(crate) struct Reserved {
     places: Vec<Arc<Subscriber>>,
     /// Every refusing subscription that was asked, in the order of their ids.
@@ -77,19 +76,16 @@ pub(crate) fn reserve(matched: &Matched, event: &Event, load: Load) -> Result<Re
 }
 
 /// Puts the event into every mailbox that has room for it.
-pub(crate) fn deliver(matched: &Matched, event: Event, load: Load, mut reserved: Reserved) -> Dispatched {
-    let mut dispatched = Dispatched { matched: reserved.skipped, trouble: None };
+pub(crate) fn deliver(matched: &Matched, event: Event, load: Load, reserved: Option<Reserved>) -> Dispatched {
+    let mut dispatched = Dispatched::default();
     let seq = event.seq();
-    for subscriber in std::mem::take(&mut reserved.places) {
-        let offered = subscriber.mailbox.redeem(&event, load);
-        dispatched.note(&subscriber, Some(&event), load, offered);
-    }
+    let asked = reserved.map(|reserved| dispatched.redeem(reserved, &event)).unwrap_or_default();
     // The last mailbox gets the publisher's own hold of the event: to let go of it afterwards would contend with the
     // worker that has it by then.
     let mut held = Some(event);
     let last = matched.subscribers.len().saturating_sub(1);
     for (place, subscriber) in matched.subscribers.iter().enumerate() {
-        if subscriber.rejects && reserved.asked.contains(&subscriber.id) {
+        if subscriber.rejects && asked.contains(&subscriber.id) {
             continue;
         }
         let Some(event) = &held else { break };
@@ -112,6 +108,16 @@ pub(crate) fn deliver(matched: &Matched, event: Event, load: Load, mut reserved:
 }
 
 impl Dispatched {
+    /// Puts the event into its reserved places. Gives the subscriptions that were asked.
+    fn redeem(&mut self, mut reserved: Reserved, event: &Event) -> Vec<SubscriberId> {
+        self.matched += reserved.skipped;
+        for subscriber in std::mem::take(&mut reserved.places) {
+            let offered = subscriber.mailbox.redeem(event, reserved.load);
+            self.note(&subscriber, Some(event), reserved.load, offered);
+        }
+        std::mem::take(&mut reserved.asked)
+    }
+
     /// Notes what became of an event, which is still here where it found no room.
     fn note(
         &mut self,

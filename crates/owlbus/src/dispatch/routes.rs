@@ -7,7 +7,7 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
-    hash::BuildHasher,
+    hash::{BuildHasher, Hasher},
     rc::Rc,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -18,7 +18,7 @@ use std::{
     },
 };
 
-use foldhash::quality::{FixedState, RandomState};
+use foldhash::{fast::FixedState, quality::RandomState};
 use smol_str::SmolStr;
 
 use super::{
@@ -52,6 +52,8 @@ struct Table {
     by_type: HashMap<SmolStr, Vec<SubscriberId>, RandomState>,
     subscribers: HashMap<SubscriberId, Arc<Subscriber>, RandomState>,
     names: HashSet<Arc<str>, RandomState>,
+    /// The last number given to a name that was taken; never lower, so that finding a free one is quick.
+    numbers: HashMap<Box<str>, u64, RandomState>,
 }
 
 /// The last version given to any table of this process.
@@ -177,10 +179,19 @@ impl Routes {
 
     /// A name nobody has: this one, or this one with a number.
     pub(crate) fn free_name(&self, wanted: &str) -> Arc<str> {
-        let table = self.read();
-        let numbered = (2_u64..).map(|number| Arc::from(format!("{wanted}#{number}")));
-        let mut candidates = std::iter::once(Arc::from(wanted)).chain(numbered);
-        candidates.find(|name| !table.names.contains(name)).unwrap_or_else(|| Arc::from(wanted))
+        let mut table = self.write();
+        if !table.names.contains(wanted) {
+            return Arc::from(wanted);
+        }
+        let Table { names, numbers, .. } = &mut *table;
+        let last = numbers.entry(wanted.into()).or_insert(1);
+        loop {
+            *last += 1;
+            let name = format!("{wanted}#{last}");
+            if !names.contains(name.as_str()) {
+                return Arc::from(name);
+            }
+        }
     }
 
     pub(crate) fn counts(&self) -> &TopicCounts {
@@ -208,6 +219,7 @@ impl Table {
             by_type: HashMap::default(),
             subscribers: HashMap::default(),
             names: HashSet::default(),
+            numbers: HashMap::default(),
         }
     }
 
@@ -249,7 +261,8 @@ struct Known {
 
 impl Known {
     fn is(&self, version: u64, topic: &Topic, event_type: &str) -> bool {
-        self.version == version && self.topic == *topic && self.event_type == event_type
+        let same = |a: &str, b: &str| std::ptr::eq(a, b) || a == b;
+        self.version == version && same(self.topic.as_str(), topic.as_str()) && same(&self.event_type, event_type)
     }
 }
 
@@ -259,11 +272,10 @@ impl Remembered {
     }
 
     fn place(&mut self, seed: u64, topic: &Topic, event_type: &str) -> &mut Option<Known> {
-        let mut hash = self.hash.hash_one(topic.as_str());
-        if topic != event_type {
-            hash ^= self.hash.hash_one(event_type);
-        }
-        let place = (hash ^ seed) as usize % PLACES;
+        let mut hasher = self.hash.build_hasher();
+        hasher.write(topic.as_str().as_bytes());
+        // Few topics carry several types, so the length of the type is enough to tell them apart.
+        let place = (hasher.finish() ^ seed ^ event_type.len() as u64) as usize % PLACES;
         &mut self.places[place]
     }
 }

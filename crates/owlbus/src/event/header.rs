@@ -145,9 +145,9 @@ impl Header {
         }
     }
 
-    /// Bytes the header holds outside its own place.
-    pub(super) fn heap_bytes(&self) -> usize {
-        self.text_bytes() + self.extras.as_ref().map_or(0, |_| size_of::<Extras>())
+    /// Bytes of the fields few events have.
+    pub(super) fn extras_bytes(&self) -> usize {
+        self.extras.as_ref().map_or(0, |_| size_of::<Extras>())
     }
 
     /// Bytes of metadata, and of the other fields as far as they are not short.

@@ -132,7 +132,7 @@ thread_local! {
 ///
 /// Ids of one thread ascend; ids of several threads do so only from one millisecond fraction to the next.
 fn next_v7(now: Duration) -> Uuid {
-    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    let millis = now.as_secs().wrapping_mul(1000).wrapping_add(u64::from(now.subsec_millis()));
     let fraction = (u64::from(now.subsec_nanos()) % 1_000_000) * 4096 / 1_000_000;
     let stamp = LAST.with(|last| {
         let stamp = (millis << 12 | fraction).max(last.get() + 1);

@@ -323,9 +323,15 @@ impl Event {
         self.0.header.topic.is_some() || self.0.payload.topic().is_some()
     }
 
-    /// Bytes of the event in a queue: header, fields and data. Every queue that holds it counts all of it.
-    pub(crate) fn weight(&self) -> usize {
-        size_of::<Inner<()>>() + self.0.header.heap_bytes() + self.content_bytes()
+    /// Bytes of the event as its publisher sees it: data, metadata, and the other fields as far as they are not
+    /// short.
+    pub(crate) fn bytes_of_it(&self) -> usize {
+        self.0.header.text_bytes() + self.content_bytes()
+    }
+
+    /// Bytes in a queue of an event that counts so many by itself. Every queue that holds it counts all of them.
+    pub(crate) fn weight(&self, bytes_of_it: usize) -> usize {
+        size_of::<Inner<()>>() + self.0.header.extras_bytes() + bytes_of_it
     }
 
     /// Gives an event that was made from an accepted one the place of that one, and its source.
@@ -341,11 +347,6 @@ impl Event {
 
     pub(crate) fn place(&self) -> Place {
         Place { seq: self.seq(), accepted: self.accepted(), source: self.source().into() }
-    }
-
-    /// Bytes of metadata, and of the other fields as far as they are not short.
-    pub(crate) fn field_bytes(&self) -> usize {
-        self.0.header.text_bytes()
     }
 
     /// Calendar time of the event since the Unix epoch.

@@ -9,7 +9,10 @@ use super::{Entry, Finish, Gap, Intake, Mailbox, Queued, State, Taken, Work};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// How often a worker that lingers tells the processor that it waits.
-const LINGER: usize = 40;
+const LINGER: usize = 120;
+
+/// How many events a worker that lingers likes to fetch at once.
+const BURST: usize = 32;
 
 impl Mailbox {
     /// The next event that may start, or what is to be told before it; `None` when there will be none any more.
@@ -17,15 +20,16 @@ impl Mailbox {
     /// To take an event is to start it. A worker that finds nothing sleeps; its number keeps its place among the
     /// sleepers.
     pub(crate) fn poll_take(&self, worker: usize, cx: &mut Context<'_>) -> Poll<Option<Taken>> {
-        self.take(Some((worker, cx.waker())))
+        self.take(Some((worker, cx.waker())), 1)
     }
 
-    /// As [`poll_take`](Self::poll_take) for a worker that expects more at any moment: where there is nothing it
-    /// waits for about a microsecond, holding no lock, and then does not sleep yet.
+    /// As [`poll_take`](Self::poll_take) for a worker that expects more at any moment: where there is little it waits
+    /// for about a microsecond, holding no lock, and it does not sleep yet.
     ///
-    /// Going to sleep and being woken costs both sides more than that, and what comes meanwhile comes as a burst.
+    /// Going to sleep and being woken costs both sides more than that, and so does fetching events one by one from
+    /// where a publisher is about to put the next.
     pub(crate) fn linger(&self) -> Poll<Option<Taken>> {
-        let taken = self.take(None);
+        let taken = self.take(None, BURST);
         if taken.is_ready() {
             return taken;
         }
@@ -33,13 +37,14 @@ impl Mailbox {
             std::hint::spin_loop();
         }
         match self.filled.0.load(Relaxed) {
-            true => self.take(None),
+            true => self.take(None, 1),
             false => Poll::Pending,
         }
     }
 
-    /// Takes what is next; a worker that is given sleeps where there is nothing.
-    fn take(&self, sleeper: Option<(usize, &Waker)>) -> Poll<Option<Taken>> {
+    /// Takes what is next, which is fetched from the intake when that many wait there; a worker that is given sleeps
+    /// where there is nothing.
+    fn take(&self, sleeper: Option<(usize, &Waker)>, burst: usize) -> Poll<Option<Taken>> {
         let mut work = self.work.0.lock();
         loop {
             let paused = self.paused.load(SeqCst);
@@ -56,10 +61,13 @@ impl Mailbox {
             if self.paused.load(SeqCst) != paused {
                 continue;
             }
-            if !paused && !intake.entries.is_empty() {
+            if !paused && intake.entries.len() >= burst {
                 work.refill(&mut intake.entries);
                 self.filled.0.store(false, Relaxed);
                 continue;
+            }
+            if !paused && !intake.entries.is_empty() {
+                return Poll::Pending;
             }
             if intake.is_over(&work, paused) {
                 self.settle(&mut intake);
