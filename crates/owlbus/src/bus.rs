@@ -155,7 +155,10 @@ impl Bus {
     /// # Errors
     ///
     /// [`SubscribeError`]: the bus is closed, or this is not called in a tokio runtime and the bus knows none.
-    pub async fn subscribe<T: Content, H: Handler<T>>(&self, handler: H) -> Result<Subscription, SubscribeError> {
+    pub async fn subscribe<T: Content, H: Handler<T>>(
+        &self,
+        handler: H,
+    ) -> Result<Subscription, SubscribeError> {
         On::of_type(self).handle(handler).await
     }
 
@@ -200,7 +203,12 @@ impl Bus {
             refused: core.refused.load(Relaxed),
             topics: counts.snapshot(),
             other: counts.other(),
-            subscriptions: core.routes.all().iter().map(|subscriber| SubscriptionStats::of(subscriber)).collect(),
+            subscriptions: core
+                .routes
+                .all()
+                .iter()
+                .map(|subscriber| SubscriptionStats::of(subscriber))
+                .collect(),
             bytes: core.memory.held(),
         }
     }

@@ -165,4 +165,3 @@ impl Default for BusBuilder {
         Self::new()
     }
 }
-

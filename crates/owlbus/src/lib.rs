@@ -98,7 +98,9 @@ mod sync;
 pub use accept::{Limits, PublishError, Receipt};
 pub use bus::Bus;
 pub use config::{BusBuilder, ConfigError};
-pub use event::{CloudEventError, ContentError, Event, EventBuilder, EventError, EventId, IntoEvent, Metadata, Priority};
+pub use event::{
+    CloudEventError, ContentError, Event, EventBuilder, EventError, EventId, IntoEvent, Metadata, Priority,
+};
 pub use handle::{
     Content, Delivery, DropReason, EventStream, Gap, Handler, Level, On, Overflow, Received, SubscribeError,
     Subscription, SubscriptionGuard,

@@ -37,7 +37,11 @@ pub(crate) fn backpressure(core: &Core, subscriber: &Subscriber, level: Level) {
 
 /// `owlbus.gap`: a subscription missed events.
 pub(crate) fn gap(core: &Core, subscriber: &Subscriber, reason: DropReason, missed: u64) {
-    tell(core, &GAP, || json!({ "subscription": &*subscriber.name, "reason": reason.as_str(), "missed": missed }));
+    tell(
+        core,
+        &GAP,
+        || json!({ "subscription": &*subscriber.name, "reason": reason.as_str(), "missed": missed }),
+    );
 }
 
 fn tell<D: Serialize>(core: &Core, topic: &'static Topic, data: impl FnOnce() -> D) {

@@ -106,7 +106,8 @@ async fn end(core: &Core, came: u64, deadline: Instant) {
 async fn until_given_out(core: &Core) {
     loop {
         let more = core.given_out.notified();
-        let held = |subscriber: &Arc<Subscriber>| subscriber.streamed && subscriber.mailbox.figures().queued > 0;
+        let held =
+            |subscriber: &Arc<Subscriber>| subscriber.streamed && subscriber.mailbox.figures().queued > 0;
         if core.is_paused() || !core.routes.all().iter().any(held) {
             return;
         }

@@ -206,7 +206,8 @@ async fn a_type_that_does_not_fit_fails_one_delivery_and_names_the_field() {
         })
         .await
         .expect("the options are right");
-    let wrong = owlbus::Event::json("test.number", serde_json::json!({ "n": "one" })).expect("the topic is one");
+    let wrong =
+        owlbus::Event::json("test.number", serde_json::json!({ "n": "one" })).expect("the topic is one");
     let error = wrong.view::<common::Number>().expect_err("a text is no number");
     assert!(error.to_string().contains("at `n`: invalid type: string, expected u64"), "{error}");
     bus.publish(wrong).await.expect("the publisher did nothing wrong");

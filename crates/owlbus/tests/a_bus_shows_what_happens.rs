@@ -32,8 +32,10 @@ async fn hear(bus: &Bus) -> Notes<String> {
         .handle(move |event: Delivery| {
             let noted = noted.clone();
             async move {
-                let field = |name| event.get::<String>(name).map(|text| format!(" {text}")).unwrap_or_default();
-                let text = [event.topic().to_string(), field("/subscription"), field("/level"), field("/reason")];
+                let field =
+                    |name| event.get::<String>(name).map(|text| format!(" {text}")).unwrap_or_default();
+                let text =
+                    [event.topic().to_string(), field("/subscription"), field("/level"), field("/reason")];
                 noted.add(text.concat());
             }
         })
@@ -220,7 +222,9 @@ fn without_a_runtime_there_is_no_handler_but_there_is_a_bus() {
     let bus = Bus::in_memory();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     let mut subscribing = std::pin::pin!(bus.on("a").handle(|_: Delivery| async {}));
-    let std::task::Poll::Ready(result) = subscribing.as_mut().poll(&mut cx) else { panic!("nothing to wait for") };
+    let std::task::Poll::Ready(result) = subscribing.as_mut().poll(&mut cx) else {
+        panic!("nothing to wait for")
+    };
     assert_eq!(result.map(drop), Err(SubscribeError::NoRuntime));
     let mut publishing = std::pin::pin!(bus.publish(number(1)));
     assert!(publishing.as_mut().poll(&mut cx).is_ready());

@@ -262,7 +262,8 @@ async fn a_publish_that_races_the_end_is_honoured_or_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_blocks_its_thread_does_not_hang_the_end() {
-    let (bus, entered, release) = (Bus::in_memory(), Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (bus, entered, release) =
+        (Bus::in_memory(), Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (enters, released) = (entered.clone(), release.clone());
     bus.on("test.**")
         .handle(move |_: Delivery| {

@@ -76,7 +76,10 @@ async fn a_publisher_that_waited_in_vain_is_told_and_so_is_the_handler() {
     let receipt = publish(&bus, 2).await.expect("a publish is ok though one mailbox dropped it");
     assert_eq!(before.elapsed(), Duration::from_secs(5));
     assert_eq!(receipt.matched, Some(1));
-    assert_eq!(receipt.dropped.expect("the bus routes itself").iter().map(|name| &**name).collect::<Vec<_>>(), ["slow"]);
+    assert_eq!(
+        receipt.dropped.expect("the bus routes itself").iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["slow"]
+    );
     assert_eq!(stats_of(&bus, "slow").dropped.block_timeout, 1);
 
     door.open();
@@ -147,7 +150,10 @@ async fn rejecting_gives_the_event_back_and_nobody_gets_it() {
         .expect("the options are right");
     publish(&bus, 1).await.expect("there is room");
     let error = publish(&bus, 2).await.expect_err("there is no room");
-    assert!(matches!(&error, PublishError::Full { subscription, .. } if &**subscription == "slow"), "{error}");
+    assert!(
+        matches!(&error, PublishError::Full { subscription, .. } if &**subscription == "slow"),
+        "{error}"
+    );
     assert_eq!(n(error.event()), 2);
     quiet().await;
     assert_eq!(other.all(), [1]);

@@ -75,8 +75,11 @@ async fn a_handler_ends_its_own_subscription() {
 #[tokio::test(start_paused = true)]
 async fn dropping_the_handle_changes_nothing_unless_it_was_asked_to() {
     let bus = Bus::in_memory();
-    drop(bus.on("test.**").name("stays").handle(|_: Delivery| async {}).await.expect("the options are right"));
-    let goes = bus.on("test.**").name("goes").handle(|_: Delivery| async {}).await.expect("the options are right");
+    drop(
+        bus.on("test.**").name("stays").handle(|_: Delivery| async {}).await.expect("the options are right"),
+    );
+    let goes =
+        bus.on("test.**").name("goes").handle(|_: Delivery| async {}).await.expect("the options are right");
     let guard = goes.unsubscribe_on_drop();
     assert_eq!(guard.name(), "goes");
     assert_eq!(bus.publish(number(1)).await.expect("it is accepted").matched, Some(2));
@@ -200,13 +203,16 @@ async fn once_waits_on_when_its_event_was_refused_elsewhere() {
 async fn unsubscribing_while_others_publish_loses_no_count() {
     for _ in 0..100 {
         let (bus, ended) = (Bus::in_memory(), Arc::new(AtomicBool::new(false)));
-        let subscription = bus.on("test.**").handle(|_: Delivery| async {}).await.expect("the options are right");
+        let subscription =
+            bus.on("test.**").handle(|_: Delivery| async {}).await.expect("the options are right");
         let publisher = tokio::spawn({
             let (bus, ended) = (bus.clone(), ended.clone());
             async move {
                 let mut matched = 0;
                 for n in 0.. {
-                    matched += bus.publish(number(n)).await.expect("it is accepted").matched.expect("it routes") as u64;
+                    matched +=
+                        bus.publish(number(n)).await.expect("it is accepted").matched.expect("it routes")
+                            as u64;
                     if ended.load(SeqCst) {
                         return matched;
                     }

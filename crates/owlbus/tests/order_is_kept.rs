@@ -31,7 +31,8 @@ async fn every_publisher_keeps_its_own_order() {
             let bus = bus.clone();
             tokio::spawn(async move {
                 for n in 0..2_000 {
-                    let receipt = bus.publish(event(&format!("test.p{publisher}"), n)).await.expect("it is accepted");
+                    let receipt =
+                        bus.publish(event(&format!("test.p{publisher}"), n)).await.expect("it is accepted");
                     assert_eq!(receipt.dropped, Some(vec![]));
                 }
             })

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::event::{Event, Escaped};
+use crate::event::{Escaped, Event};
 
 /// Why a publish failed. The event comes back with it: nobody got it, and it is in no journal.
 #[derive(Clone, thiserror::Error)]

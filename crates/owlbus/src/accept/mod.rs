@@ -67,13 +67,8 @@ fn begin(core: &Core, event: Event) -> Result<Begun<'_>, PublishError> {
     matched.published.fetch_add(1, Relaxed);
     let id = event.id();
     let Dispatched { matched, trouble } = dispatch::deliver(&matched, event, load, reserved);
-    let receipt = Receipt {
-        id,
-        seq: passage.seq,
-        matched: Some(matched),
-        dropped: Some(Vec::new()),
-        duplicate: false,
-    };
+    let receipt =
+        Receipt { id, seq: passage.seq, matched: Some(matched), dropped: Some(Vec::new()), duplicate: false };
     match trouble {
         None => Ok(Begun::Ended(receipt)),
         Some(trouble) => Ok(told(core, receipt, *trouble, passage)),
@@ -101,7 +96,8 @@ fn check(core: &Core, event: &Event, bytes: usize) -> Result<(), PublishError> {
     if core.turnstile.is_closed() {
         return Err(PublishError::Closed { event: event.clone() });
     }
-    let rejected = |by, reason: &dyn std::fmt::Display| Err(PublishError::rejected(event.clone(), by, reason));
+    let rejected =
+        |by, reason: &dyn std::fmt::Display| Err(PublishError::rejected(event.clone(), by, reason));
     if !event.has_topic() {
         return rejected("event", &crate::event::EventError::NoTopic(event.event_type().into()));
     }

@@ -85,7 +85,12 @@ impl Routes {
 
     fn look_up_anew(&self, version: u64, topic: &Topic, event_type: &str) -> Rc<Matched> {
         let matched = Rc::new(self.find(topic, event_type));
-        let known = Known { version, topic: topic.clone(), event_type: event_type.into(), matched: Rc::clone(&matched) };
+        let known = Known {
+            version,
+            topic: topic.clone(),
+            event_type: event_type.into(),
+            matched: Rc::clone(&matched),
+        };
         let forgotten = REMEMBERED
             .with_borrow_mut(|remembered| remembered.place(self.seed, topic, event_type).replace(known));
         // What is forgotten may be the last holder of a subscription, and is dropped out here.
@@ -102,10 +107,10 @@ impl Routes {
         }
         ids.sort_unstable();
         ids.dedup();
-        let wants_type = |subscriber: &&Arc<Subscriber>| {
-            subscriber.types.is_none_or(|types| types.contains(&event_type))
-        };
-        let subscribers = ids.iter().filter_map(|id| table.subscribers.get(id)).filter(wants_type).cloned().collect();
+        let wants_type =
+            |subscriber: &&Arc<Subscriber>| subscriber.types.is_none_or(|types| types.contains(&event_type));
+        let subscribers =
+            ids.iter().filter_map(|id| table.subscribers.get(id)).filter(wants_type).cloned().collect();
         drop(table);
         Matched { subscribers, published: self.counts.of(topic) }
     }
@@ -262,7 +267,9 @@ struct Known {
 impl Known {
     fn is(&self, version: u64, topic: &Topic, event_type: &str) -> bool {
         let same = |a: &str, b: &str| std::ptr::eq(a, b) || a == b;
-        self.version == version && same(self.topic.as_str(), topic.as_str()) && same(&self.event_type, event_type)
+        self.version == version
+            && same(self.topic.as_str(), topic.as_str())
+            && same(&self.event_type, event_type)
     }
 }
 

@@ -17,10 +17,7 @@ mod views;
 use std::{
     any::type_name,
     fmt,
-    sync::{
-        Arc, OnceLock,
-        atomic::Ordering::Relaxed,
-    },
+    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -32,8 +29,8 @@ pub use cloudevents::CloudEventError;
 pub use error::{ContentError, EventError};
 pub(crate) use header::Cause;
 pub use header::Stamp;
-pub use id::EventId;
 pub(crate) use id::Escaped;
+pub use id::EventId;
 pub use metadata::Metadata;
 pub use priority::Priority;
 

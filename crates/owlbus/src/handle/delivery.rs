@@ -37,7 +37,8 @@ impl<T: Content> Delivery<T> {
     /// The data, as the handler asked for it.
     #[must_use]
     pub fn data(&self) -> &T {
-        T::of(&self.event).expect("the content was there when the delivery was made, and an event never changes")
+        T::of(&self.event)
+            .expect("the content was there when the delivery was made, and an event never changes")
     }
 }
 

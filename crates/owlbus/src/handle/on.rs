@@ -317,6 +317,9 @@ fn handler_name<H>() -> &'static str {
 
 impl std::fmt::Debug for On<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("On").field("patterns", &self.patterns).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("On")
+            .field("patterns", &self.patterns)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -18,11 +18,7 @@ use super::{
     mailbox::{Finish, Queued, Taken},
     overflow::{DropReason, Gap},
 };
-use crate::{
-    dispatch::Subscriber,
-    event::Cause,
-    settle::settle,
-};
+use crate::{dispatch::Subscriber, event::Cause, settle::settle};
 
 tokio::task_local! {
     /// The event this task handles, as the cause of what the task publishes meanwhile.
