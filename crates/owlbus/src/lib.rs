@@ -60,7 +60,7 @@
 //!
 //! # Where to go next
 //!
-//! [`Bus`] publishes, [`On`] subscribes, [`Event`] is what travels, [`Pattern`] says which topics match, and the
+//! [`Bus`] publishes, [`On`] subscribes, [`struct@Event`] is what travels, [`Pattern`] says which topics match, and the
 //! numbered examples of the repository are a course.
 
 /// The examples of the README compile and run.

@@ -34,7 +34,7 @@ async fn a_panic_is_a_failed_delivery_and_the_next_event_comes() {
     bus.on("test.**")
         .name("bad")
         .handle(|event: Delivery| async move {
-            assert!(n(&event) % 2 == 0, "odd numbers are too much");
+            assert!(n(&event).is_multiple_of(2), "odd numbers are too much");
         })
         .await
         .expect("the options are right");

@@ -63,7 +63,7 @@ fn these_come_out_as_they_went_in() {
     for more in [
         "",
         r#""data":null"#,
-        r#""data":{"b" : 1.0, "a":[ 1e2,	-0 ],"b":"\u00e9\/","big":123456789012345678901234567890}"#,
+        "\"data\":{\"b\" : 1.0, \"a\":[ 1e2,\t-0 ],\"b\":\"\\u00e9\\/\",\"big\":123456789012345678901234567890}",
         r#""data":"text","datacontenttype":"text/plain""#,
         r#""data_base64":"iVBORwD/","datacontenttype":"image/png""#,
         r#""data_base64":"""#,

@@ -195,7 +195,7 @@ async fn what_a_handler_says_itself_is_not_overwritten() {
 async fn handlers_that_run_at_once_do_not_mix_their_causes_up() {
     let bus = Bus::in_memory();
     let handler = |cause: Delivery| async move {
-        tokio::time::sleep(Duration::from_millis(10 - n(&cause))).await;
+        tokio::time::sleep(Duration::from_millis(10 - n(&cause))).await; // sleeps: on the paused clock.
         let effect = event("effect", n(&cause));
         cause.bus().unwrap().publish(effect).await.map(drop).map_err(Into::into)
     };

@@ -12,13 +12,14 @@ mod id;
 mod metadata;
 mod payload;
 mod priority;
+mod stages;
 mod views;
 
 use std::{
     any::type_name,
     fmt,
-    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, OnceLock},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -35,8 +36,6 @@ pub use metadata::Metadata;
 pub use priority::Priority;
 
 use crate::{
-    clock::Moment,
-    journal::Seq,
     topic::{IntoTopic, Topic},
     typed::TypedEvent,
 };
@@ -256,7 +255,7 @@ impl Event {
     }
 }
 
-/// What the stages of the bus do with an event.
+/// How an event is put together.
 impl Event {
     fn made<P: Payload + 'static>(header: Header, payload: P) -> Self {
         Self(Arc::new(Inner { header, views: OnceLock::new(), payload }))
@@ -284,72 +283,6 @@ impl Event {
         let inner = Arc::get_mut(&mut self.0).expect("the event has one holder");
         &mut inner.header
     }
-
-    /// This event with everything a bus fills in. What is there already stays.
-    ///
-    /// Other holders of the event keep theirs as it is: they may be publishing it at this very moment, and each
-    /// publish has a place in a journal of its own.
-    pub(crate) fn with_stamp(mut self, stamp: &Stamp) -> Self {
-        let header = self.header_mut();
-        header.stamp(stamp);
-        header.accepted = Moment::now().0;
-        header.seq = Seq::NONE.0.into();
-        self
-    }
-
-    /// Gives the event its place in the journal.
-    pub(crate) fn set_seq(&self, seq: Seq) {
-        self.0.header.seq.store(seq.0, Relaxed);
-    }
-
-    pub(crate) fn seq(&self) -> Seq {
-        Seq(self.0.header.seq.load(Relaxed))
-    }
-
-    /// When a bus accepted the event.
-    pub(crate) fn accepted(&self) -> Moment {
-        Moment(self.0.header.accepted)
-    }
-
-    pub(crate) fn cause(&self) -> Cause {
-        Cause { id: self.id(), correlation: self.correlation_id() }
-    }
-
-    /// Whether anybody named a topic: the type, or the publisher.
-    pub(crate) fn has_topic(&self) -> bool {
-        self.0.header.topic.is_some() || self.0.payload.topic().is_some()
-    }
-
-    /// Bytes of the event as its publisher sees it: data, metadata, and the other fields as far as they are not
-    /// short.
-    pub(crate) fn bytes_of_it(&self) -> usize {
-        self.0.header.text_bytes() + self.content_bytes()
-    }
-
-    /// Bytes in a queue of an event that counts so many by itself. Every queue that holds it counts all of them.
-    pub(crate) fn weight(&self, bytes_of_it: usize) -> usize {
-        size_of::<Inner<()>>() + self.0.header.extras_bytes() + bytes_of_it
-    }
-
-    /// Gives an event that was made from an accepted one the place of that one, and its source.
-    pub(crate) fn in_place_of(mut self, accepted: &Place) -> Self {
-        if self.seq() == Seq::NONE {
-            let header = self.header_mut();
-            header.source.get_or_insert_with(|| accepted.source.clone());
-            header.accepted = accepted.accepted.0;
-            header.seq = accepted.seq.0.into();
-        }
-        self
-    }
-
-    pub(crate) fn place(&self) -> Place {
-        Place { seq: self.seq(), accepted: self.accepted(), source: self.source().into() }
-    }
-
-    /// Calendar time of the event since the Unix epoch.
-    fn since_epoch(&self) -> Duration {
-        self.0.header.time
-    }
 }
 
 impl std::str::FromStr for Event {
@@ -371,13 +304,6 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Event({self})")
     }
-}
-
-/// Where an accepted event stands.
-pub(crate) struct Place {
-    seq: Seq,
-    accepted: Moment,
-    source: smol_str::SmolStr,
 }
 
 /// The source of events whose publisher and bus name none: the executable's name.

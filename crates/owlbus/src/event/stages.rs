@@ -1,0 +1,86 @@
+//! What the stages of the bus do with an event: stamp it, number it, weigh it.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use smol_str::SmolStr;
+
+use super::{
+    Event, Inner,
+    header::{Cause, Stamp},
+};
+use crate::{clock::Moment, journal::Seq};
+
+/// Where an accepted event stands.
+pub(crate) struct Place {
+    seq: Seq,
+    accepted: Moment,
+    source: SmolStr,
+}
+
+impl Event {
+    /// This event with everything a bus fills in. What is there already stays.
+    ///
+    /// Other holders of the event keep theirs as it is: they may be publishing it at this very moment, and each
+    /// publish has a place in a journal of its own.
+    pub(crate) fn with_stamp(mut self, stamp: &Stamp) -> Self {
+        let header = self.header_mut();
+        header.stamp(stamp);
+        header.accepted = Moment::now().0;
+        header.seq = Seq::NONE.0.into();
+        self
+    }
+
+    /// Gives the event its place in the journal.
+    pub(crate) fn set_seq(&self, seq: Seq) {
+        self.0.header.seq.store(seq.0, Relaxed);
+    }
+
+    pub(crate) fn seq(&self) -> Seq {
+        Seq(self.0.header.seq.load(Relaxed))
+    }
+
+    /// When a bus accepted the event.
+    pub(crate) fn accepted(&self) -> Moment {
+        Moment(self.0.header.accepted)
+    }
+
+    pub(crate) fn cause(&self) -> Cause {
+        Cause { id: self.id(), correlation: self.correlation_id() }
+    }
+
+    /// Whether anybody named a topic: the type, or the publisher.
+    pub(crate) fn has_topic(&self) -> bool {
+        self.0.header.topic.is_some() || self.0.payload.topic().is_some()
+    }
+
+    /// Bytes of the event as its publisher sees it: data, metadata, and the other fields as far as they are not
+    /// short.
+    pub(crate) fn bytes_of_it(&self) -> usize {
+        self.0.header.text_bytes() + self.content_bytes()
+    }
+
+    /// Bytes in a queue of an event that counts so many by itself. Every queue that holds it counts all of them.
+    pub(crate) fn weight(&self, bytes_of_it: usize) -> usize {
+        size_of::<Inner<()>>() + self.0.header.extras_bytes() + bytes_of_it
+    }
+
+    /// Gives an event that was made from an accepted one the place of that one, and its source.
+    pub(crate) fn in_place_of(mut self, accepted: &Place) -> Self {
+        if self.seq() == Seq::NONE {
+            let header = self.header_mut();
+            header.source.get_or_insert_with(|| accepted.source.clone());
+            header.accepted = accepted.accepted.0;
+            header.seq = accepted.seq.0.into();
+        }
+        self
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place { seq: self.seq(), accepted: self.accepted(), source: self.source().into() }
+    }
+
+    /// Calendar time of the event since the Unix epoch.
+    pub(super) fn since_epoch(&self) -> Duration {
+        self.0.header.time
+    }
+}
