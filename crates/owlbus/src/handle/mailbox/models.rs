@@ -16,7 +16,7 @@ use shuttle::{
 
 use super::*;
 use crate::{
-    dispatch::{Closable, Matched, Reserved, Subscriber, Wait, Waited, deliver, reserve},
+    dispatch::{Closable, Matched, Subscriber, Wait, Waited, deliver, reserve},
     handle::worker::Hand,
     journal::Seq,
     sync::{atomic::Ordering::SeqCst, explore},
@@ -570,10 +570,10 @@ impl Scene {
         thread::spawn(move || {
             let (matched, (event, load)) = (scene.matched(), event(seq));
             let reserved = match scene.subscriber.rejects {
-                true => reserve(&matched, &event, load),
-                false => Ok(Reserved::default()),
+                true => reserve(&matched, &event, load).map(Some),
+                false => Ok(None),
             };
-            reserved.map_or(0, |reserved| deliver(&matched, &event, load, reserved).matched)
+            reserved.map_or(0, |reserved| deliver(&matched, event, load, reserved).matched)
         })
     }
 }
