@@ -11,7 +11,7 @@ pub(super) const STEP: Step = Step { name: "models", about: "interleavings of th
 const TESTS: &str = "test -p owlbus --release --lib --locked models";
 
 /// Interleavings a model tries: every day, and under `--full`.
-const ITERATIONS: &str = "1000";
+const ITERATIONS: &str = "10000";
 const FULL_ITERATIONS: &str = "100000";
 
 fn check(project: &Project) -> Result<Verdict> {
