@@ -1,6 +1,6 @@
 //! 100,000 subscriptions: 70 % to a topic, 20 % to patterns with `*`, 10 % with `**`.
 //!
-//! The figure is the time `Bus::listeners` takes to find the subscriptions of an event that is made already: the lookup
+//! The figure is the time `Bus::subscriptions_for` takes to find the subscriptions of an event that is made already: the lookup
 //! every publish does, and nothing else.
 //!
 //! - *cached*: sixteen topics, again and again.
@@ -169,7 +169,7 @@ fn look_up(bus: &Bus, topics: &[Topic], events: usize) -> Result<(Duration, usiz
         let block = block(topics, first, events)?;
         let begun = Instant::now();
         for event in &block {
-            found += black_box(bus.listeners(event));
+            found += black_box(bus.subscriptions_for(event));
         }
         spent += begun.elapsed();
     }

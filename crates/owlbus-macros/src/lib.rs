@@ -97,7 +97,9 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    event::derive(&input).unwrap_or_else(darling::Error::write_errors).into()
+    event::derive(&input)
+        .unwrap_or_else(|error| [error.write_errors(), event::stand_in(&input)].into_iter().collect())
+        .into()
 }
 
 /// Makes an enum without fields a closed set of topics: implements `owlbus::Topics`.

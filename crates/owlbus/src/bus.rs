@@ -64,6 +64,7 @@ pub(crate) struct Core {
     pub(crate) runtime: Option<Handle>,
     refused: AtomicU64,
     started: AtomicBool,
+    stopped: AtomicBool,
 }
 
 static GLOBAL: OnceLock<Bus> = OnceLock::new();
@@ -113,6 +114,9 @@ impl Bus {
     /// as long as the subscription says (5 s by default). Dropping the future while it waits counts as that time
     /// being over; dropping it before it was polled publishes nothing.
     ///
+    /// A handler that publishes to its own subscription while that is full waits for room nobody can make, and drops
+    /// the event when the time is over. Such a subscription wants another [`Overflow`](crate::Overflow) than `Block`.
+    ///
     /// # Errors
     ///
     /// [`PublishError`] gives the event back; nobody got it.
@@ -148,7 +152,8 @@ impl Bus {
     }
 
     /// Subscribes a handler to the events of its type, on whatever topic: `|login: Delivery<UserLoggedIn>| …`.
-    /// A handler of plain `Delivery` gets every event.
+    /// A handler of plain `Delivery` gets every event. For a name, a filter, a mailbox or anything else, begin with
+    /// [`on`](Self::on): `bus.on("**").typed::<UserLoggedIn>()`.
     ///
     /// The subscription lasts until the bus ends or it is unsubscribed, also where the [`Subscription`] is dropped.
     ///
@@ -185,11 +190,11 @@ impl Bus {
         On::topics(self, patterns)
     }
 
-    /// Number of subscriptions that ask for this event, not counting what their filters would say.
+    /// Number of subscriptions that want this event, before their filters are asked.
     ///
-    /// For publishers whose events are costly to make: where nobody asks, there is no need to.
+    /// For publishers whose events are costly to publish: where nobody wants one, there is no need to.
     #[must_use]
-    pub fn listeners(&self, event: &Event) -> usize {
+    pub fn subscriptions_for(&self, event: &Event) -> usize {
         self.core().routes.lookup(event).subscribers.len()
     }
 
@@ -235,7 +240,9 @@ impl Bus {
 
     /// Ends the bus: stops accepting, lets handlers finish what waits, and at the deadline cancels them.
     ///
-    /// Streams are waited for until they have given out what waited for them; after that they end.
+    /// Streams are waited for until they have given out what waited for them; after that they end. Nothing is
+    /// accepted meanwhile, from handlers neither: a handler that publishes then is refused, and what becomes of its
+    /// delivery is in [`ShutdownReport::failed`].
     /// The report lists what was not delivered. Calling it again, or at once from several places, ends the bus once
     /// and gives everybody the same report; dropping the future does not stop the shutdown. A handler that awaits
     /// the end of its own bus is cancelled at the deadline, like any handler that does not return.
@@ -259,6 +266,7 @@ impl Bus {
             runtime: Handle::try_current().ok(),
             refused: AtomicU64::new(0),
             started: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
         };
         Self(Arc::new(Lease { core: Arc::new(core) }))
     }
@@ -292,6 +300,13 @@ impl Core {
     pub(crate) fn announce(&self) {
         if self.routes.anybody_hears() && !self.is_paused() && !self.started.swap(true, Relaxed) {
             own_events::started(self);
+        }
+    }
+
+    /// Tells that the bus stops, once, while it can still be told.
+    pub(crate) fn announce_end(&self) {
+        if !self.stopped.swap(true, Relaxed) {
+            own_events::stopped(self);
         }
     }
 

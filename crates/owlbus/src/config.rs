@@ -107,7 +107,7 @@ impl BusBuilder {
         self
     }
 
-    /// Bytes of data an event may have. Default: 1 MiB.
+    /// Bytes an event may have: data, metadata, and whatever of its fields is long. Default: 1 MiB.
     pub fn event_bytes(mut self, bytes: usize) -> Self {
         self.limits.event_bytes = bytes;
         self

@@ -50,6 +50,7 @@
 //!   them at a time unless [`concurrency`](On::concurrency) or [`ordered_by_key`](On::ordered_by_key) say more.
 //! - A handler that is slow, fails or panics hurts no other subscription. What a full mailbox does is the
 //!   subscription's choice: [`Overflow`].
+//! - What a handler fails with is counted, and told through `tracing` at level `WARN`.
 //! - Whenever a subscription is quiet, every event that matched it is accounted for: [`SubscriptionStats`].
 //!
 //! # What it is not

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{bus::Core, clock, dispatch::Subscriber, event::Event, handle::DropReason, own_events};
+use crate::{bus::Core, clock, dispatch::Subscriber, event::Event, handle::DropReason};
 
 /// How a bus ended.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct ShutdownReport {
     pub undelivered: Vec<Undelivered>,
     /// Deliveries whose handlers were cancelled at the deadline.
     pub cancelled: u64,
+    /// Deliveries that failed while the bus ended. A handler that publishes then is refused, for one.
+    pub failed: u64,
 }
 
 /// An event that a subscription did not get.
@@ -32,10 +34,11 @@ pub struct Undelivered {
 }
 
 impl ShutdownReport {
-    /// Whether everything that was accepted was handled.
+    /// Whether everything that still waited was handled, and nothing of it failed. What failed before the bus began
+    /// to end is in [`Stats`](crate::Stats); the last event a stream gave out counts as handled.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.undelivered.is_empty() && self.cancelled == 0
+        self.undelivered.is_empty() && self.cancelled == 0 && self.failed == 0
     }
 }
 
@@ -53,12 +56,19 @@ impl Default for Ending {
 
 /// Ends the bus, or waits for the end somebody else began.
 pub(crate) async fn run(core: &Arc<Core>, deadline: Duration) -> ShutdownReport {
+    let all = core.routes.all();
+    let failed_before = failed(&all);
     if let Some(came) = core.close() {
         let last_word = LastWord(Arc::clone(core));
         match Handle::try_current().ok().or_else(|| core.runtime.clone()) {
             // A task of its own, so that whoever asked for the end may go away without stopping it.
             Some(runtime) => {
-                runtime.spawn(async move { end(&last_word.0, came, clock::deadline(deadline)).await });
+                let deadline = clock::deadline(deadline);
+                runtime.spawn(async move {
+                    let mut report = end(&last_word.0, came, deadline).await;
+                    report.failed = failed(&all) - failed_before;
+                    last_word.0.ending.0.send_replace(Some(report));
+                });
             }
             // Without a runtime nothing was ever handled, and there is nothing to wait for.
             None => drop(last_word),
@@ -78,12 +88,12 @@ impl Drop for LastWord {
     fn drop(&mut self) {
         if self.0.ending.0.borrow().is_none() {
             let undelivered = close_all(&self.0);
-            self.0.ending.0.send_replace(Some(ShutdownReport { undelivered, cancelled: 0 }));
+            self.0.ending.0.send_replace(Some(ShutdownReport { undelivered, ..Default::default() }));
         }
     }
 }
 
-async fn end(core: &Core, came: u64, deadline: Instant) {
+async fn end(core: &Core, came: u64, deadline: Instant) -> ShutdownReport {
     // Publishes that were let in are waited for, so that every event they put into a mailbox is drained.
     let drained = timeout_at(deadline, async {
         core.turnstile.wait_for(came).await;
@@ -92,14 +102,14 @@ async fn end(core: &Core, came: u64, deadline: Instant) {
         until_given_out(core).await;
     });
     let in_time = drained.await.is_ok();
-    let mut report = ShutdownReport { undelivered: close_all(core), cancelled: 0 };
+    let mut report = ShutdownReport { undelivered: close_all(core), ..Default::default() };
     if !in_time {
-        report.cancelled = running(core);
+        report.cancelled = running(&core.routes.all());
         core.workers.cancel();
         // A handler that blocks its thread cannot be cancelled, and is not waited for any longer.
         _ = timeout_at(clock::deadline(GRACE), core.workers.wait()).await;
     }
-    core.ending.0.send_replace(Some(report));
+    report
 }
 
 /// Waits until every stream has given out what was in its mailbox, or is gone.
@@ -127,13 +137,17 @@ pub(crate) fn abandon(core: &Core) {
             "a bus was dropped with events that were not delivered; call `shutdown` before its last handle goes",
         );
     }
-    core.ending.0.send_replace(Some(ShutdownReport { undelivered, cancelled: 0 }));
+    core.ending.0.send_replace(Some(ShutdownReport { undelivered, ..Default::default() }));
 }
 
 /// Deliveries whose handlers run.
-fn running(core: &Core) -> u64 {
-    let all = core.routes.all();
+fn running(all: &[Arc<Subscriber>]) -> u64 {
     all.iter().filter(|one| !one.streamed).map(|one| one.mailbox.figures().running).sum()
+}
+
+/// Deliveries that failed for good.
+fn failed(all: &[Arc<Subscriber>]) -> u64 {
+    all.iter().map(|one| one.mailbox.figures().dead).sum()
 }
 
 /// Closes every mailbox, and gives what was left in them.
@@ -150,9 +164,7 @@ fn close_all(core: &Core) -> Vec<Undelivered> {
 impl Core {
     /// Stops accepting; gives the number of publishes that were let in, to the first who asks.
     fn close(&self) -> Option<u64> {
-        if !self.turnstile.is_closed() {
-            own_events::stopped(self);
-        }
+        self.announce_end();
         self.turnstile.close()
     }
 }

@@ -31,7 +31,8 @@ pub struct Stats {
     pub topics: Vec<TopicStats>,
     /// Events accepted under topics that are not counted one by one.
     pub other: u64,
-    /// Every subscription, in the order they were made.
+    /// Every subscription there is, in the order they were made; one that ended is known by its
+    /// [`Subscription`](crate::Subscription) only.
     pub subscriptions: Vec<SubscriptionStats>,
     /// Bytes all mailboxes hold; an event that waits in several counts in each.
     pub bytes: u64,

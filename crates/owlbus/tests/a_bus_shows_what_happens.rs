@@ -135,6 +135,7 @@ async fn the_bus_says_when_a_mailbox_fills_and_when_events_are_missed() {
     quiet().await;
     bus.shutdown().await;
     assert_eq!(heard.all()[5..], ["owlbus.stopped"]);
+    common::assert_conserved(&bus);
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,6 +39,7 @@ async fn what_waits_is_handled_before_the_end() {
     let refused = bus.on("**").handle(|_: Delivery| async {}).await;
     assert_eq!(refused.map(drop), Err(SubscribeError::Closed));
     assert_eq!((bus.stats().accepted, bus.stats().refused), (10, 1));
+    common::assert_conserved(&bus);
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,6 +91,7 @@ async fn it_ends_once_and_everybody_gets_the_same_report() {
     for report in [first, second, third] {
         assert_eq!((report.undelivered.len(), report.cancelled), (2, 1));
     }
+    common::assert_conserved(&bus);
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,6 +113,7 @@ async fn whoever_asked_for_the_end_may_go_away() {
     assert!(gave_up.is_err());
     assert_eq!(seen.once_there_are(1).await, [1]);
     assert!(bus.shutdown().await.is_clean());
+    common::assert_conserved(&bus);
 }
 
 #[tokio::test(start_paused = true)]
@@ -351,4 +354,24 @@ fn a_bus_ends_without_a_runtime_too() {
     let mut ending = std::pin::pin!(bus.shutdown());
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(ending.as_mut().poll(&mut cx).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_while_the_bus_ends_is_counted_and_is_not_clean() {
+    let bus = Bus::in_memory();
+    bus.on("test.number")
+        .handle(|number: Delivery<common::Number>| async move {
+            let bus = number.bus().expect("somebody holds the bus");
+            bus.publish(common::event("test.effect", number.n)).await?;
+            Ok(())
+        })
+        .await
+        .expect("the options are right");
+    bus.publish(number(1)).await.expect("it is accepted");
+    quiet().await;
+    bus.publish(number(2)).await.expect("it is accepted");
+    let report = bus.shutdown().await;
+    assert_eq!((report.failed, report.undelivered.len(), report.cancelled), (1, 0, 0));
+    assert!(!report.is_clean());
+    assert_conserved(&bus);
 }

@@ -115,7 +115,7 @@ async fn the_age_counts_from_when_the_bus_accepted_the_event() {
     let bus = Bus::builder().paused().build().unwrap();
     let (ages, notes) = Notes::pair();
     let handler = move |delivery: Delivery| {
-        notes.add(delivery.age());
+        notes.add(delivery.elapsed());
         async {}
     };
     bus.on("**").handle(handler).await.unwrap();

@@ -172,6 +172,7 @@ async fn topics_of_the_bus_itself_are_refused() {
     quiet().await;
     assert!(own.all().iter().all(|event| event.topic() == "owlbus.started"), "{:?}", own.all());
     bus.shutdown().await;
+    common::assert_conserved(&bus);
 }
 
 #[tokio::test(start_paused = true)]

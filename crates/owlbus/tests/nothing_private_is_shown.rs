@@ -288,4 +288,5 @@ async fn what_is_logged_of_a_failed_delivery_is_its_event_its_subscription_and_t
     assert!(of("decoding").contains("expected u64"), "{}", of("decoding"));
     assert!(of("panicking").contains(r"out of\norder"), "{}", of("panicking"));
     assert!(matches!(bus.publish(number(1)).await, Err(PublishError::Closed { .. })));
+    common::assert_conserved(&bus);
 }

@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 use common::{Door, Notes, end, event, n, number, quiet, stats_of};
-use owlbus::{Bus, Delivery, Overflow, Subscription};
+use owlbus::{Bus, Delivery, Outcome, Overflow, Subscription};
 
 #[tokio::test(start_paused = true)]
 async fn what_waited_is_dropped_and_counted_and_what_ran_may_finish() {
@@ -230,4 +230,30 @@ async fn unsubscribing_while_others_publish_loses_no_count() {
         assert_eq!(stats.matched, matched);
         assert_eq!(stats.pending(), 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_ends_its_subscription_by_its_delivery() {
+    let (bus, seen) = (Bus::in_memory(), Notes::new());
+    let noted = seen.clone();
+    let subscription = bus
+        .on("test.**")
+        .handle(move |event: Delivery| {
+            let noted = noted.clone();
+            async move {
+                noted.add(n(&event));
+                event.unsubscribe();
+                Ok(Outcome::Done)
+            }
+        })
+        .await
+        .expect("the options are right");
+    for n in 1..=3 {
+        bus.publish(event("test.number", n)).await.expect("there is room");
+    }
+    quiet().await;
+    assert_eq!(seen.all(), [1]);
+    let stats = subscription.stats();
+    assert_eq!((stats.done, stats.dropped.unsubscribed), (1, 2));
+    end(bus).await;
 }

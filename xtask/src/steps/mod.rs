@@ -11,9 +11,9 @@ mod docs; // the documentation itself
 mod examples; // the course
 mod format; // rustfmt
 mod minimal; // the library without features
-mod models;
+mod models; // interleavings of threads
 mod tests; // unit and behaviour tests
-mod tidy; // our own rules // interleavings of threads
+mod tidy; // our own rules
 
 /// One check.
 pub(crate) struct Step {

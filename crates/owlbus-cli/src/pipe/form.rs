@@ -114,7 +114,10 @@ impl From<PublishError> for BadLine {
             PublishError::Rejected { by, reason, .. } if &*by == "topics" => {
                 BadLine::Refused(format!("bad topic: {reason}"))
             }
-            PublishError::Rejected { reason, .. } => BadLine::Refused(reason.to_string()),
+            // What a program would be advised to set has no counterpart here.
+            PublishError::Rejected { reason, .. } => {
+                BadLine::Refused(reason.split("; ").next().unwrap_or_default().to_owned())
+            }
             other => BadLine::Refused(other.to_string()),
         }
     }

@@ -20,7 +20,7 @@ mod tally;
 
 use std::{io, process::ExitCode, sync::Arc, time::Duration};
 
-use owlbus::{Bus, Overflow};
+use owlbus::{Bus, ConfigError, Overflow};
 use tokio::runtime;
 
 pub(crate) use arguments::Arguments;
@@ -51,8 +51,7 @@ async fn pipe(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let tally = Arc::new(Tally::new());
     // The one mailbox bounds the memory. The limit of the whole bus would refuse events where the mailbox lets the
     // publisher wait.
-    let bus =
-        Bus::builder().source(SOURCE).event_bytes(arguments.max_event_size).memory(usize::MAX).build()?;
+    let bus = limited_by_bytes_alone(arguments.max_event_size)?;
     let wait = Overflow::Block { timeout: Duration::MAX };
     let events = bus.on(arguments.patterns()).name("pipe").mailbox(MAILBOX, wait).stream().await?;
 
@@ -89,4 +88,15 @@ async fn pipe(arguments: Arguments) -> anyhow::Result<ExitCode> {
         report.summary(&summary)?;
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A bus that takes events of so many bytes, however many attributes they have.
+fn limited_by_bytes_alone(bytes: usize) -> Result<Bus, ConfigError> {
+    Bus::builder()
+        .source(SOURCE)
+        .memory(usize::MAX)
+        .event_bytes(bytes)
+        .metadata_bytes(bytes)
+        .metadata_entries(usize::MAX)
+        .build()
 }

@@ -23,6 +23,29 @@ struct Kind {
     topic: Option<String>,
 }
 
+/// An impl that says nothing, beside the errors of one that could not be made: without it every use of the type as an
+/// event would be one more error, and a misleading one.
+pub(crate) fn stand_in(input: &DeriveInput) -> TokenStream {
+    let ident = &input.ident;
+    if !input.generics.params.is_empty() || matches!(input.data, syn::Data::Union(_)) {
+        return TokenStream::new();
+    }
+    quote! {
+        impl ::owlbus::TypedEvent for #ident
+        {
+            const TYPES: &'static [&'static str] = &[];
+
+            fn event_type(&self) -> &'static str {
+                ""
+            }
+
+            fn topic(&self) -> ::core::option::Option<&'static ::owlbus::Topic> {
+                ::core::option::Option::None
+            }
+        }
+    }
+}
+
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     Ok(read::schema(input)?.implement(&input.ident))
 }

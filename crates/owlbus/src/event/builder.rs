@@ -109,7 +109,8 @@ impl<B> EventBuilder<B> {
         self
     }
 
-    /// How urgent it is. Default: `Normal`.
+    /// How urgent it is, for those who read it. Default: `Normal`. A bus in memory delivers in the order of publishing
+    /// whatever the priority.
     pub fn priority(mut self, priority: Priority) -> Self {
         self.event.header_mut().priority = priority;
         self
@@ -148,7 +149,14 @@ impl<B> EventBuilder<B> {
         self
     }
 
-    /// After this time nobody wants it any more. Default: never.
+    /// For so long from now somebody wants it; sets [`expires_at`](Self::expires_at). Default: for ever.
+    pub fn ttl(self, ttl: Duration) -> Self {
+        let now = SystemTime::now();
+        self.expires_at(now.checked_add(ttl).unwrap_or(now))
+    }
+
+    /// After this time nobody wants it any more. Default: never. A bus in memory carries it along and delivers the
+    /// event all the same.
     pub fn expires_at(mut self, time: SystemTime) -> Self {
         let extras = self.event.header_mut().extras_mut();
         extras.expires_at = Some(since_epoch(time));

@@ -10,7 +10,7 @@ use crate::topic::TopicError;
 #[non_exhaustive]
 pub enum EventError {
     /// The topic, or the topic replies are to be sent to, is none.
-    #[error("{0}")]
+    #[error(transparent)]
     Topic(#[from] TopicError),
     /// The type has no topic of its own, and none was named.
     #[error("events of type `{}` have no topic of their own; name one with `.topic(…)`", Escaped(.0))]
@@ -37,7 +37,7 @@ pub enum EventError {
     #[error("schema versions count from 1")]
     ZeroVersion,
     /// The data is not what it was said to be.
-    #[error("{0}")]
+    #[error(transparent)]
     Content(#[from] ContentError),
     /// The event that is answered does not say where replies go.
     #[error("the event has no `reply_to`, so nobody waits for a reply to it")]

@@ -163,8 +163,8 @@ impl Extras {
     fn bytes(&self) -> usize {
         let wire = &self.wire;
         let texts = [&self.event_type, &self.content_type, &wire.time, &wire.expires_at, &wire.schema];
-        let texts = texts.into_iter().flatten().chain(wire.packed.as_ref().map(|packed| &packed.text));
-        let texts: usize = texts.filter(|text| text.is_heap_allocated()).map(SmolStr::len).sum();
-        self.metadata.text_bytes() + texts
+        let texts = texts.into_iter().flatten().filter(|text| text.is_heap_allocated());
+        // Entries that came packed in one text are held twice, and count once.
+        self.metadata.text_bytes() + texts.map(SmolStr::len).sum::<usize>()
     }
 }

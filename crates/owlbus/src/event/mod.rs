@@ -218,7 +218,8 @@ impl Event {
         self.0.header.key.is_some()
     }
 
-    /// How urgent the event is. Default: `Normal`.
+    /// How urgent the event is. Default: `Normal`. It is carried along; a bus in memory delivers in the order of
+    /// publishing.
     #[must_use]
     pub fn priority(&self) -> Priority {
         self.0.header.priority
@@ -242,7 +243,8 @@ impl Event {
         self.extras().and_then(|extras| extras.reply_to.as_ref())
     }
 
-    /// After this time nobody wants the event any more.
+    /// After this time nobody wants the event any more. It is carried along; a bus in memory delivers the event all
+    /// the same.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.extras().and_then(|extras| extras.expires_at).map(|time| UNIX_EPOCH + time)

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// How urgent an event is to those who wait for it.
+/// How urgent an event is, in the eyes of its publisher.
 ///
-/// Priority reorders delivery, never a journal.
+/// It travels with the event. A bus in memory delivers in the order of publishing whatever the priority.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
-    /// Overtakes all else.
+    /// Before all else.
     Immediate,
     /// Ahead of most.
     High,

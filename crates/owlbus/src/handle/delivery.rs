@@ -1,6 +1,12 @@
 //! One event on its way to one handler.
 
-use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    marker::PhantomData,
+    ops::Deref,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::{content::Content, subscription::Subscription};
 use crate::{
@@ -73,10 +79,23 @@ impl<T> Delivery<T> {
         self.event.seq()
     }
 
+    /// When the bus accepted the event, by the calendar of this machine.
+    #[must_use]
+    pub fn accepted_at(&self) -> SystemTime {
+        let now = SystemTime::now();
+        now.checked_sub(self.elapsed()).unwrap_or(now)
+    }
+
     /// Time since the bus accepted the event.
     #[must_use]
-    pub fn age(&self) -> Duration {
+    pub fn elapsed(&self) -> Duration {
         Moment::now().since(self.event.accepted())
+    }
+
+    /// Ends the subscription this delivery belongs to, as [`Subscription::unsubscribe`] does; this delivery is
+    /// settled by what its handler says all the same.
+    pub fn unsubscribe(&self) {
+        self.seat.subscription.unsubscribe();
     }
 
     /// The bus the event came over; `None` when its last handle is gone.

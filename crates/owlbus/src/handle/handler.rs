@@ -7,9 +7,18 @@ use crate::settle::{HandlerError, IntoOutcome, Outcome};
 
 /// The code that runs for each delivery of a subscription.
 ///
-/// Every `async fn(Delivery<T>)` and every closure that returns a future is one. It may be called concurrently
-/// where the subscription says so, it is called again for the next event only when its future is finished otherwise,
-/// and it must not block the thread. A panic in it is a failed attempt and hurts nobody else.
+/// Every `async fn(Delivery<T>)` and every closure that returns a future is one. It is called for one event after the
+/// other, or for several at once where the subscription says so, and it must not block the thread. A panic in it is a
+/// failed attempt and hurts nobody else.
+///
+/// What fails is counted as `dead` in the stats of the subscription, and told through `tracing` at level `WARN` with the
+/// event's id and topic, the subscription and the error; a program that wants to see it installs a subscriber such as
+/// `tracing-subscriber`.
+///
+/// Two mistakes the compiler explains poorly: a closure's parameter must have its type written out, as in
+/// `|login: Delivery<UserLoggedIn>|` (else: "type annotations needed", or "type mismatch in closure arguments" for a
+/// type that is no `Delivery`), and the closure must return a future, as `|…| async move { … }` does (else: "`()` is not
+/// a future").
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
     label = "not a handler",

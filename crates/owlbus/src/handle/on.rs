@@ -39,10 +39,10 @@ pub enum SubscribeError {
     #[error("the bus is closed: nothing more can be subscribed to")]
     Closed,
     /// A pattern is none.
-    #[error("{0}")]
+    #[error(transparent)]
     Topic(#[from] TopicError),
     /// A setting is wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// Another subscription has the name.
     #[error("there is a subscription named `{name}` already; choose another name, or unsubscribe that one")]

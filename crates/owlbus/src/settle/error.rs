@@ -4,8 +4,10 @@ use std::{error::Error, fmt};
 
 /// What a handler fails with: any error, and whether another attempt makes sense.
 ///
-/// `?` turns every `std::error::Error` into one, of kind [`Unknown`](ErrorKind::Unknown). Like `anyhow::Error` it is
-/// not itself a `std::error::Error`; [`source`](HandlerError::source) is.
+/// `?` turns every `std::error::Error` into one, of kind [`Unknown`](ErrorKind::Unknown). Errors that are none
+/// themselves, such as `anyhow::Error` or a boxed one, go in by [`temporary`](HandlerError::temporary) or
+/// [`permanent`](HandlerError::permanent): `.map_err(HandlerError::temporary)?`. Like `anyhow::Error` this is not itself
+/// a `std::error::Error`; [`source`](HandlerError::source) is.
 pub struct HandlerError {
     kind: ErrorKind,
     source: Box<dyn Error + Send + Sync>,

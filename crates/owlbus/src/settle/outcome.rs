@@ -17,10 +17,11 @@ pub enum Outcome {
     },
 }
 
-/// What a handler may return: nothing, `Result<(), HandlerError>`, or an [`Outcome`].
+/// What a handler may return: nothing, `Result<(), HandlerError>`, an [`Outcome`], or a `Result` of one.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
-    note = "return `Result<(), HandlerError>` (any error becomes one with `?`), an `Outcome`, or nothing"
+    note = "return `Result<(), HandlerError>`, an `Outcome`, a `Result<Outcome, HandlerError>`, or nothing",
+    note = "`?` turns every `std::error::Error` into a `HandlerError`; for `anyhow::Error` and boxed errors use `.map_err(HandlerError::temporary)` or `permanent`"
 )]
 pub trait IntoOutcome {
     /// The outcome, or the error of this attempt.
@@ -40,6 +41,12 @@ impl IntoOutcome for () {
 impl IntoOutcome for Outcome {
     fn into_outcome(self) -> Result<Outcome, HandlerError> {
         Ok(self)
+    }
+}
+
+impl IntoOutcome for Result<Outcome, HandlerError> {
+    fn into_outcome(self) -> Result<Outcome, HandlerError> {
+        self
     }
 }
 

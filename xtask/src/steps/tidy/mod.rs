@@ -9,13 +9,13 @@ use super::{Step, Verdict};
 use crate::project::Project;
 
 mod architecture; // paths that ARCHITECTURE.md names and nobody has
-mod length;
+mod length; // files that hold two nouns
 mod lints; // lints that are switched off without a reason
 mod manifests; // crates without a licence
 mod openings; // test files that do not tell their story
 mod sleeps; // waiting for time instead of for an event
 mod space; // tabs, trailing white space, the last newline
-mod words; // words that say something is unfinished // files that hold two nouns
+mod words; // words that say something is unfinished
 
 pub(super) const STEP: Step = Step { name: "tidy", about: "our own rules about files", check };
 

@@ -45,7 +45,13 @@ pub enum CloudEventError {
     },
     /// The topic, or the type that stands for it, is no topic.
     #[error("bad topic: {0}")]
-    Topic(#[from] TopicError),
+    Topic(TopicError),
+}
+
+impl From<TopicError> for CloudEventError {
+    fn from(error: TopicError) -> Self {
+        Self::Topic(error)
+    }
 }
 
 impl Event {
