@@ -139,7 +139,7 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 /// - the constant `ALL`, every variant in order, and the method `topic()`, as visible as the enum, without an import;
 ///   the trait `owlbus::Topics` has the same for generic code
 /// - `Display`, the text of the topic, and `FromStr`, its inverse
-/// - `From` into `Topic` and `Pattern`, and `TryFrom<&Topic>`; this and `FromStr` fail with `owlbus::UnknownTopic`
+/// - `From` into `Topic` and `Pattern`, and `TryFrom<&Topic>`; this and `FromStr` fail with `owlbus::topic::UnknownTopic`
 /// - `IntoTopic` and `IntoPatterns`, so a value, or `ALL`, goes where a topic or patterns are asked for
 ///
 /// # Attributes

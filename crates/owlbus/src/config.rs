@@ -34,7 +34,7 @@ impl ConfigError {
 /// use owlbus::{Bus, Overflow};
 ///
 /// let bus = Bus::builder().source("shop").mailbox(10_000, Overflow::DropOldest).build()?;
-/// # Ok::<(), owlbus::ConfigError>(())
+/// # Ok::<(), owlbus::config::ConfigError>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "no bus is there until `build` is called"]

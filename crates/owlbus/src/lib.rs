@@ -47,11 +47,11 @@
 //! - A [`publish`](Bus::publish) that returned Ok has put the event into the mailbox of every matching subscription,
 //!   or the loss is counted, told to the subscription as a [`Gap`], and named in the [`Receipt`].
 //! - One publisher's events reach a subscription in the order they were published, and its handler runs for one of
-//!   them at a time unless [`concurrency`](On::concurrency) or [`ordered_by_key`](On::ordered_by_key) say more.
+//!   them at a time unless [`concurrency`](handle::On::concurrency) or [`ordered_by_key`](handle::On::ordered_by_key) say more.
 //! - A handler that is slow, fails or panics hurts no other subscription. What a full mailbox does is the
 //!   subscription's choice: [`Overflow`].
 //! - What a handler fails with is counted, and told through `tracing` at level `WARN`.
-//! - Whenever a subscription is quiet, every event that matched it is accounted for: [`SubscriptionStats`].
+//! - Whenever a subscription is quiet, every event that matched it is accounted for: [`SubscriptionStats`](stats::SubscriptionStats).
 //!
 //! # What it is not
 //!
@@ -61,8 +61,12 @@
 //!
 //! # Where to go next
 //!
-//! [`Bus`] publishes, [`On`] subscribes, [`struct@Event`] is what travels, [`Pattern`] says which topics match, and the
+//! [`Bus`] publishes, [`On`](handle::On) subscribes, [`struct@Event`] is what travels, [`Pattern`] says which topics match, and the
 //! numbered examples of the repository are a course.
+//!
+//! What most programs name is at the root; the rest is where its idea is at home: [`mod@event`] (ids, metadata, the
+//! builder, CloudEvents), [`topic`], [`handle`] (how a subscription is made, streams, gaps), [`settle`] (outcomes and
+//! errors), [`config`], [`shutdown`], [`stats`] and [`journal`].
 
 /// The examples of the README compile and run.
 #[cfg(doctest)]
@@ -74,42 +78,33 @@ extern crate self as owlbus;
 
 // What is sent, and where to.
 pub mod event;
-mod topic;
+pub mod topic;
 mod typed;
 // The handle, and what it is built with.
 mod bus;
-mod config;
+pub mod config;
 // The way of an event.
 mod accept;
 mod dispatch;
-mod handle;
-mod settle;
+pub mod handle;
+pub mod settle;
 // Where events are kept.
-mod journal;
+pub mod journal;
 // What can be seen.
 mod own_events;
 pub mod stats;
 // The end.
-mod shutdown;
+pub mod shutdown;
 // The ground it stands on: time, memory, locks.
 mod clock;
 mod memory;
 mod sync;
 
-pub use accept::{Limits, PublishError, Receipt};
+pub use accept::{PublishError, Receipt};
 pub use bus::Bus;
-pub use config::{BusBuilder, ConfigError};
-pub use event::{
-    CloudEventError, ContentError, Event, EventBuilder, EventError, EventId, IntoEvent, Metadata, Priority,
-};
-pub use handle::{
-    Content, Delivery, DropReason, EventStream, Gap, Handler, Level, On, Overflow, Received, SubscribeError,
-    Subscription, SubscriptionGuard,
-};
-pub use journal::Seq;
+pub use event::{Event, Priority};
+pub use handle::{Delivery, Gap, Handler, Overflow, Received, SubscribeError, Subscription};
 pub use owlbus_macros::{Event, Topics};
-pub use settle::{ErrorKind, HandlerError, IntoOutcome, Outcome};
-pub use shutdown::{ShutdownReport, Undelivered};
-pub use stats::{Pressure, Stats, SubscriptionStats};
-pub use topic::{IntoPatterns, IntoTopic, Pattern, Topic, TopicError};
-pub use typed::{Topics, TypedEvent, UnknownTopic};
+pub use settle::{HandlerError, Outcome};
+pub use topic::{Pattern, Topic};
+pub use typed::{Topics, TypedEvent};

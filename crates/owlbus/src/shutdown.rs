@@ -35,7 +35,7 @@ pub struct Undelivered {
 
 impl ShutdownReport {
     /// Whether everything that still waited was handled, and nothing of it failed. What failed before the bus began
-    /// to end is in [`Stats`](crate::Stats); the last event a stream gave out counts as handled.
+    /// to end is in [`Stats`](crate::stats::Stats); the last event a stream gave out counts as handled.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.undelivered.is_empty() && self.cancelled == 0 && self.failed == 0

@@ -225,8 +225,8 @@ fn an_error_keeps_its_kind_and_everything_that_caused_it() {
 
     let cause = "x".parse::<u8>().expect_err("no number");
     let error = HandlerError::temporary(Away(cause));
-    assert_eq!(error.kind(), owlbus::ErrorKind::Temporary);
+    assert_eq!(error.kind(), owlbus::settle::ErrorKind::Temporary);
     assert_eq!(error.chain(), "the service is away: invalid digit found in string");
     let unknown: HandlerError = "x".parse::<u8>().expect_err("no number").into();
-    assert_eq!(unknown.kind(), owlbus::ErrorKind::Unknown);
+    assert_eq!(unknown.kind(), owlbus::settle::ErrorKind::Unknown);
 }

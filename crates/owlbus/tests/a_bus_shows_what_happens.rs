@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Door, Notes, end, event, number, quiet, stats_of};
-use owlbus::{Bus, Delivery, Level, Overflow, PublishError, SubscribeError};
+use owlbus::{Bus, Delivery, Overflow, PublishError, SubscribeError, handle::Level};
 
 async fn held(bus: &Bus, name: &str, room: usize, overflow: Overflow) -> Door {
     let door = Door::closed();

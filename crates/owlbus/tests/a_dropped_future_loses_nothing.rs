@@ -11,7 +11,7 @@ use std::{
 };
 
 use common::{Door, Notes, assert_conserved, end, event, n, number, quiet, stats_of};
-use owlbus::{Bus, Delivery, DropReason, Overflow, Received};
+use owlbus::{Bus, Delivery, Overflow, Received, handle::DropReason};
 
 /// Polls a future that many times and drops it; says whether it was ready.
 fn poll_and_drop<F: Future>(future: F, polls: usize) -> bool {

@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use common::{end, listen, number};
 use jiff::Timestamp;
-use owlbus::{Bus, CloudEventError, Event, IntoEvent, Priority};
+use owlbus::{Bus, Event, Priority, event::CloudEventError, event::IntoEvent};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json, value::RawValue};
 

@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use common::{Notes, Number, end, event, listen, number, quiet, stats_of};
-use owlbus::{Bus, ContentError, Delivery, Event, EventError, IntoEvent};
+use owlbus::{Bus, Delivery, Event, event::ContentError, event::EventError, event::IntoEvent};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use owlbus::{Event, IntoPatterns, IntoTopic, Pattern, Topic, Topics, TypedEvent, UnknownTopic};
+use owlbus::{
+    Event, Pattern, Topic, Topics, TypedEvent, topic::IntoPatterns, topic::IntoTopic, topic::UnknownTopic,
+};
 use serde::{Deserialize, Serialize};
 
 /// What an event says about itself: its type and its topic.

@@ -11,7 +11,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Notes, Number, end, event, listen, n, number, quiet, stats_of};
-use owlbus::{Bus, Delivery, Event, IntoEvent, Received, SubscribeError, Topics};
+use owlbus::{Bus, Delivery, Event, Received, SubscribeError, Topics, event::IntoEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

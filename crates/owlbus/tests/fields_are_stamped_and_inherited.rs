@@ -16,7 +16,10 @@ use std::{
 };
 
 use common::{Notes, Number, end, event, listen, n, number, quiet};
-use owlbus::{Bus, Delivery, Event, EventError, EventId, IntoEvent, Priority, PublishError, Seq};
+use owlbus::{
+    Bus, Delivery, Event, Priority, PublishError, event::EventError, event::EventId, event::IntoEvent,
+    journal::Seq,
+};
 use serde_json::json;
 use tokio::runtime::Handle;
 use uuid::Uuid;

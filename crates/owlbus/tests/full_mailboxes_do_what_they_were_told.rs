@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Door, Notes, end, event, n, quiet, stats_of};
-use owlbus::{Bus, Delivery, DropReason, Event, Overflow, PublishError, Subscription};
+use owlbus::{Bus, Delivery, Event, Overflow, PublishError, Subscription, handle::DropReason};
 
 /// What a subscription saw: an event's number, or a gap.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{Door, Number, end, event, listen, n, number, quiet};
-use owlbus::{Bus, BusBuilder, Delivery, Event, IntoEvent, Overflow, PublishError};
+use owlbus::{Bus, Delivery, Event, Overflow, PublishError, config::BusBuilder, event::IntoEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

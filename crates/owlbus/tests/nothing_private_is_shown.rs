@@ -10,7 +10,8 @@ mod common;
 
 use common::{Notes, Number, end, number, quiet};
 use owlbus::{
-    Bus, ContentError, Delivery, Event, EventError, EventId, IntoEvent, Outcome, PublishError, Received,
+    Bus, Delivery, Event, Outcome, PublishError, Received, event::ContentError, event::EventError,
+    event::EventId, event::IntoEvent,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ use std::{
     panic::{UnwindSafe, catch_unwind},
 };
 
-use owlbus::{IntoPatterns, IntoTopic, Pattern, Topic, TopicError};
+use owlbus::{Pattern, Topic, topic::IntoPatterns, topic::IntoTopic, topic::TopicError};
 use proptest::prelude::*;
 
 static STATIC_TOPIC: Topic = Topic::from_static("hook.tool.usage");

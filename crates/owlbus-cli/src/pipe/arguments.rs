@@ -1,6 +1,6 @@
 //! What `owlbus pipe` is told.
 
-use owlbus::{Pattern, Topic, TopicError};
+use owlbus::{Pattern, Topic, topic::TopicError};
 
 use super::{form::Form, pointer::Pointer, size::size};
 

@@ -3,7 +3,10 @@
 use std::str;
 
 use bytes::Bytes;
-use owlbus::{CloudEventError, ContentError, Event, EventError, PublishError, Topic, TopicError};
+use owlbus::{
+    Event, PublishError, Topic, event::CloudEventError, event::ContentError, event::EventError,
+    topic::TopicError,
+};
 use serde::de::IgnoredAny;
 
 use super::pointer::{Found, Pointer};

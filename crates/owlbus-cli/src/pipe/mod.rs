@@ -20,7 +20,7 @@ mod tally;
 
 use std::{io, process::ExitCode, sync::Arc, time::Duration};
 
-use owlbus::{Bus, ConfigError, Overflow};
+use owlbus::{Bus, Overflow, config::ConfigError};
 use tokio::runtime;
 
 pub(crate) use arguments::Arguments;

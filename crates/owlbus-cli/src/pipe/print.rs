@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use owlbus::{EventStream, Received};
+use owlbus::{Received, handle::EventStream};
 use tokio::task::JoinHandle;
 
 use super::tally::Tally;

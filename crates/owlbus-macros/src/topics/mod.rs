@@ -78,12 +78,12 @@ impl Set {
             #[automatically_derived]
             #[allow(deprecated, reason = "the item it is derived for may be deprecated")]
             impl ::core::str::FromStr for #ident {
-                type Err = ::owlbus::UnknownTopic;
+                type Err = ::owlbus::topic::UnknownTopic;
 
-                fn from_str(topic: &str) -> ::core::result::Result<Self, ::owlbus::UnknownTopic> {
+                fn from_str(topic: &str) -> ::core::result::Result<Self, ::owlbus::topic::UnknownTopic> {
                     match topic {
                         #(#topics => ::core::result::Result::Ok(Self::#variants),)*
-                        _ => ::core::result::Result::Err(::owlbus::UnknownTopic::new(topic, #name)),
+                        _ => ::core::result::Result::Err(::owlbus::topic::UnknownTopic::new(topic, #name)),
                     }
                 }
             }
@@ -133,17 +133,17 @@ fn into_topic_and_pattern(ident: &Ident) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl ::owlbus::IntoTopic for #ident {
-            fn into_topic(self) -> ::core::result::Result<::owlbus::Topic, ::owlbus::TopicError> {
+        impl ::owlbus::topic::IntoTopic for #ident {
+            fn into_topic(self) -> ::core::result::Result<::owlbus::Topic, ::owlbus::topic::TopicError> {
                 ::core::result::Result::Ok(::core::convert::Into::into(self))
             }
         }
 
         #[automatically_derived]
-        impl ::owlbus::IntoPatterns for #ident {
+        impl ::owlbus::topic::IntoPatterns for #ident {
             fn into_patterns(
                 self,
-            ) -> ::core::result::Result<::std::vec::Vec<::owlbus::Pattern>, ::owlbus::TopicError> {
+            ) -> ::core::result::Result<::std::vec::Vec<::owlbus::Pattern>, ::owlbus::topic::TopicError> {
                 ::core::result::Result::Ok(::std::vec![::core::convert::Into::into(self)])
             }
         }
@@ -155,11 +155,11 @@ fn from_topic(ident: &Ident) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl ::core::convert::TryFrom<&::owlbus::Topic> for #ident {
-            type Error = ::owlbus::UnknownTopic;
+            type Error = ::owlbus::topic::UnknownTopic;
 
             fn try_from(
                 topic: &::owlbus::Topic,
-            ) -> ::core::result::Result<Self, ::owlbus::UnknownTopic> {
+            ) -> ::core::result::Result<Self, ::owlbus::topic::UnknownTopic> {
                 ::core::str::FromStr::from_str(topic.as_str())
             }
         }

@@ -6,17 +6,16 @@ use crate::event::Event;
 
 /// What an event may be at most; larger ones are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Bytes of the whole event: data, metadata, and whatever of its fields is long. A Rust value counts its
     /// `size_of` until it was written as JSON. Default: 1 MiB.
-    pub event_bytes: usize,
+    pub(crate) event_bytes: usize,
     /// How deep arrays and objects of JSON data may be nested. Default: 128.
-    pub json_depth: usize,
+    pub(crate) json_depth: usize,
     /// Entries of metadata. Default: 64.
-    pub metadata_entries: usize,
+    pub(crate) metadata_entries: usize,
     /// Bytes of metadata, as JSON text. Default: 8 KiB.
-    pub metadata_bytes: usize,
+    pub(crate) metadata_bytes: usize,
 }
 
 impl Default for Limits {

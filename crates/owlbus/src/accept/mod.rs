@@ -14,7 +14,7 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 pub use error::PublishError;
-pub use limits::Limits;
+pub(crate) use limits::Limits;
 pub use receipt::Receipt;
 pub(crate) use turnstile::{Passage, Turnstile};
 

@@ -54,7 +54,7 @@ use views::Views;
 /// let event = Event::json("hook.tool.usage", json!({ "tool": "Read", "params": { "path": "/etc/hosts" } }))?;
 /// assert_eq!(event.topic(), "hook.tool.usage");
 /// assert_eq!(event.get::<String>("/params/path").as_deref(), Some("/etc/hosts"));
-/// # Ok::<(), owlbus::EventError>(())
+/// # Ok::<(), owlbus::event::EventError>(())
 /// ```
 #[derive(Clone)]
 pub struct Event(Arc<Inner<dyn Payload>>);
@@ -140,7 +140,7 @@ impl Event {
     ///
     /// let event = Event::builder(OrderPlaced { total: 5 }).topic("orders.eu").key("42").priority(Priority::High).build()?;
     /// assert_eq!((event.topic().as_str(), event.key()), ("orders.eu", "42"));
-    /// # Ok::<(), owlbus::EventError>(())
+    /// # Ok::<(), owlbus::event::EventError>(())
     /// ```
     pub fn builder(data: impl IntoEvent) -> EventBuilder {
         EventBuilder::new(data.into_event(), ())

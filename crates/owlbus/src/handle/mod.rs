@@ -1,6 +1,6 @@
 //! From a mailbox to a handler, one attempt at a time.
 //!
-//! A subscription is made by [`On`]. Publishers put its events into a [`Mailbox`]; its workers take them out, run the
+//! A subscription is made by [`On`]. Publishers put its events into a mailbox; its workers take them out, run the
 //! [`Handler`] for each, and pass what that said on to settle. A stream is a worker whose loop the user writes.
 
 mod attempt;
@@ -23,6 +23,7 @@ pub use content::Content;
 pub use delivery::Delivery;
 pub use handler::Handler;
 pub(crate) use load::{Load, MOST_BYTES, MOST_EVENTS};
+#[doc(hidden)]
 pub use mailbox::Dropped;
 pub(crate) use mailbox::{Entered, Figures, Finish, Mailbox, Offer, Queued};
 pub use on::{On, SubscribeError};

@@ -30,3 +30,5 @@ pub use convert::{IntoPatterns, IntoTopic};
 pub use error::TopicError;
 pub use name::Topic;
 pub use pattern::Pattern;
+
+pub use crate::typed::UnknownTopic;

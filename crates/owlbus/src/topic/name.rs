@@ -22,7 +22,7 @@ use super::{
 /// assert_eq!(topic, FAILED);
 /// assert_eq!(topic.tokens().collect::<Vec<_>>(), ["orders", "payment", "failed"]);
 /// assert!(Topic::new("orders.*").is_err(), "a topic has no wildcards");
-/// # Ok::<(), owlbus::TopicError>(())
+/// # Ok::<(), owlbus::topic::TopicError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic(pub(super) Text);

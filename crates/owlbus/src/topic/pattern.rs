@@ -26,7 +26,7 @@ use super::{
 /// let pattern = Pattern::new("hook.**")?;
 /// assert!(pattern.matches(&Topic::new("hook.tool.usage")?));
 /// assert_eq!(Pattern::new("hook.**.**")?, pattern);
-/// # Ok::<(), owlbus::TopicError>(())
+/// # Ok::<(), owlbus::topic::TopicError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(Text);

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use owlbus::{Bus, Delivery, Event, IntoPatterns, stats::SubscriptionStats};
+use owlbus::{Bus, Delivery, Event, stats::SubscriptionStats, topic::IntoPatterns};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 

@@ -68,7 +68,7 @@ impl Event {
     ///     r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.placed","data":{"total":5}}"#,
     /// )?;
     /// assert_eq!((event.topic().as_str(), event.get("/total")), ("order.placed", Some(5)));
-    /// # Ok::<(), owlbus::CloudEventError>(())
+    /// # Ok::<(), owlbus::event::CloudEventError>(())
     /// ```
     pub fn from_cloudevent(text: impl Into<Bytes>) -> Result<Self, CloudEventError> {
         let text = text.into();
