@@ -167,6 +167,19 @@ impl Bus {
         On::of_type(self).handle(handler).await
     }
 
+    /// As [`subscribe`](Self::subscribe), without an await: from threads outside of a runtime too, where the bus was
+    /// built inside of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_now<T: Content, H: Handler<T>>(
+        &self,
+        handler: H,
+    ) -> Result<Subscription, SubscribeError> {
+        On::of_type(self).handle_now(handler)
+    }
+
     /// Subscribes a handler to the next event of its type, and to that one only.
     ///
     /// # Errors
@@ -174,6 +187,15 @@ impl Bus {
     /// As [`subscribe`](Self::subscribe).
     pub async fn once<T: Content, H: Handler<T>>(&self, handler: H) -> Result<Subscription, SubscribeError> {
         On::of_type(self).once().handle(handler).await
+    }
+
+    /// As [`once`](Self::once), without an await.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn once_now<T: Content, H: Handler<T>>(&self, handler: H) -> Result<Subscription, SubscribeError> {
+        On::of_type(self).once().handle_now(handler)
     }
 
     /// Begins a subscription to topics: a pattern, a topic, or several of them.

@@ -79,6 +79,18 @@ impl Subscriber {
         }
     }
 
+    /// Whether topic, type and filter agree with the event; nothing is counted or claimed.
+    pub(crate) fn asks_for(&self, event: &Event) -> bool {
+        let (topic, event_type) = (event.topic(), event.event_type());
+        let topic_fits = match self.patterns.is_empty() {
+            true => !topic.is_reserved(),
+            false => self.patterns.iter().any(|pattern| pattern.matches(topic)),
+        };
+        let fits = topic_fits && self.types.is_none_or(|types| types.contains(&event_type));
+        let agrees = |filter: Filter| catch_unwind(AssertUnwindSafe(|| filter(event))).unwrap_or(false);
+        fits && self.filter.open().is_none_or(agrees)
+    }
+
     /// Makes a subscription for one event wait for another one.
     pub(crate) fn unclaim(&self) {
         if let Some(claimed) = &self.claimed {

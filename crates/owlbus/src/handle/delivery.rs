@@ -10,9 +10,10 @@ use std::{
 
 use super::{content::Content, subscription::Subscription};
 use crate::{
+    accept::{PublishError, Receipt},
     bus::Bus,
     clock::Moment,
-    event::{ContentError, Event},
+    event::{ContentError, Event, IntoEvent},
     journal::Seq,
 };
 
@@ -90,6 +91,35 @@ impl<T> Delivery<T> {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Moment::now().since(self.event.accepted())
+    }
+
+    /// Publishes an event that this one caused: it has this event's correlation, and this event's id as its cause.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::publish`]; [`PublishError::Closed`] also where the last handle of the bus is gone.
+    pub async fn publish(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+        self.send(self.event.child(event)).await
+    }
+
+    /// Publishes the answer to this event: a child of it, under the topic it wants replies on.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Rejected`] where the event wants no reply; else as [`publish`](Self::publish).
+    pub async fn reply(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+        let event = event.into_event();
+        match self.event.reply(event.clone()) {
+            Ok(reply) => self.send(reply).await,
+            Err(error) => Err(PublishError::rejected(event, "event", error)),
+        }
+    }
+
+    async fn send(&self, event: Event) -> Result<Receipt, PublishError> {
+        match self.bus() {
+            Some(bus) => bus.publish(event).await,
+            None => Err(PublishError::Closed { event }),
+        }
     }
 
     /// Ends the subscription this delivery belongs to, as [`Subscription::unsubscribe`] does; this delivery is

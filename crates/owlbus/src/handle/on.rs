@@ -202,6 +202,15 @@ impl<'a> On<'a> {
     ///
     /// [`SubscribeError`] says what to change.
     pub async fn handle<T: Content, H: Handler<T>>(self, handler: H) -> Result<Subscription, SubscribeError> {
+        self.handle_now(handler)
+    }
+
+    /// As [`handle`](Self::handle), without an await: from filters, from threads outside of a runtime, from anywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    pub fn handle_now<T: Content, H: Handler<T>>(self, handler: H) -> Result<Subscription, SubscribeError> {
         let bus = self.bus;
         let runtime = Handle::try_current().ok().or_else(|| bus.core().runtime.clone());
         let runtime = runtime.ok_or(SubscribeError::NoRuntime)?;

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::overflow::DropReason;
-use crate::{bus::Core, dispatch::Subscriber, stats::SubscriptionStats};
+use crate::{bus::Core, dispatch::Subscriber, event::Event, stats::SubscriptionStats};
 
 /// A subscription: a handle to look at it and to end it. Dropping the handle changes nothing; see
 /// [`unsubscribe_on_drop`](Subscription::unsubscribe_on_drop).
@@ -32,6 +32,13 @@ impl Subscription {
     pub fn unsubscribe(&self) -> usize {
         self.core.routes.remove(&self.subscriber);
         self.subscriber.end(DropReason::Unsubscribed).len()
+    }
+
+    /// Whether an event is one this subscription asks for: by topic, by type, and by its filter. One that is for a
+    /// single event, and one that has ended, say so of the events they would have asked for.
+    #[must_use]
+    pub fn matches(&self, event: &Event) -> bool {
+        self.subscriber.asks_for(event)
     }
 
     /// Makes the subscription end when this guard is dropped.
