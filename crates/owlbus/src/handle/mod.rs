@@ -4,6 +4,7 @@
 //! [`Handler`] for each, and pass what that said on to settle. A stream is a worker whose loop the user writes.
 
 mod attempt;
+mod blocking;
 mod content;
 mod delivery;
 mod handler;

@@ -11,8 +11,9 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{
+    blocking::Blocking,
     content::Content,
-    delivery::Seat,
+    delivery::{Delivery, Seat},
     handler::Handler,
     mailbox::Mailbox,
     overflow::{Gap, Overflow},
@@ -26,6 +27,7 @@ use crate::{
     config::{ConfigError, MailboxConfig},
     dispatch::{Closable, Filter, OnGap, Subscriber, Transform},
     event::Event,
+    settle::IntoOutcome,
     sync::atomic::AtomicBool,
     topic::{IntoPatterns, Pattern, TopicError},
     typed::TypedEvent,
@@ -211,10 +213,48 @@ impl<'a> On<'a> {
     ///
     /// [`SubscribeError`] says what to change.
     pub fn handle_now<T: Content, H: Handler<T>>(self, handler: H) -> Result<Subscription, SubscribeError> {
+        self.start(handler, code_name::<H>())
+    }
+
+    /// Subscribes an ordinary function that may block its thread: it runs on the runtime's blocking pool, one call at
+    /// a time unless the subscription says otherwise.
+    ///
+    /// A call that has begun cannot be cancelled: where a shutdown gives up on it, it runs to its end unheard.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    ///
+    /// ```
+    /// # async fn example(bus: owlbus::Bus) -> Result<(), owlbus::SubscribeError> {
+    /// use owlbus::Delivery;
+    ///
+    /// bus.on("report.*").handle_blocking(|report: Delivery| {
+    ///     std::fs::write("report.json", report.json_text()?)?;
+    ///     Ok(())
+    /// }).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn handle_blocking<T, F, R>(self, function: F) -> Result<Subscription, SubscribeError>
+    where
+        T: Content,
+        F: Fn(Delivery<T>) -> R + Send + Sync + 'static,
+        R: IntoOutcome + 'static,
+    {
+        self.start::<T, _>(Blocking::new(function), code_name::<F>())
+    }
+
+    /// Enters the subscription into the routes, and starts its workers.
+    fn start<T: Content, H: Handler<T>>(
+        self,
+        handler: H,
+        default_name: &str,
+    ) -> Result<Subscription, SubscribeError> {
         let bus = self.bus;
         let runtime = Handle::try_current().ok().or_else(|| bus.core().runtime.clone());
         let runtime = runtime.ok_or(SubscribeError::NoRuntime)?;
-        let (subscriber, workers) = self.register(T::TYPES, handler_name::<H>(), false)?;
+        let (subscriber, workers) = self.register(T::TYPES, default_name, false)?;
 
         let subscription = Subscription::new(bus.core(), subscriber);
         let handler = Arc::new(handler);
@@ -320,8 +360,8 @@ impl<'a> On<'a> {
 }
 
 /// The name of a handler's type, without the marks a compiler puts on closures.
-fn handler_name<H>() -> &'static str {
-    type_name::<H>().trim_end_matches("::{{closure}}")
+fn code_name<F>() -> &'static str {
+    type_name::<F>().trim_end_matches("::{{closure}}")
 }
 
 impl std::fmt::Debug for On<'_> {

@@ -30,6 +30,11 @@ pub(crate) fn cause() -> Option<Cause> {
     HANDLING.try_with(|handling| handling.borrow().clone()).ok().flatten()
 }
 
+/// Runs code of a handler in another thread; what it publishes has the same cause.
+pub(crate) fn caused_by<R>(cause: Option<Cause>, code: impl FnOnce() -> R) -> R {
+    HANDLING.sync_scope(RefCell::new(cause), code)
+}
+
 /// Takes and handles deliveries until there will be none any more.
 pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<Seat>, number: usize) {
     let subscriber = Arc::clone(seat.subscription.subscriber());
