@@ -11,15 +11,22 @@ use std::{
 
 use tokio::time::Instant;
 
-/// An instant on tokio's clock, in nanoseconds since the first reading of this process.
+/// An instant on tokio's clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(pub(crate) u64);
 
+/// What the first reading of this process counts as. Far from zero, because the clocks of runtimes that are paused
+/// stand elsewhere, and may be behind it.
+const FIRST: u64 = 1 << 62;
+
 impl Moment {
     pub(crate) fn now() -> Self {
-        static FIRST: OnceLock<Instant> = OnceLock::new();
-        let since = Instant::now().saturating_duration_since(*FIRST.get_or_init(Instant::now));
-        Self(since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(since.subsec_nanos())))
+        static READ_FIRST: OnceLock<Instant> = OnceLock::new();
+        let (now, first) = (Instant::now(), *READ_FIRST.get_or_init(Instant::now));
+        match now.checked_duration_since(first) {
+            Some(after) => Self(FIRST.wrapping_add(nanoseconds(after))),
+            None => Self(FIRST.wrapping_sub(nanoseconds(first.saturating_duration_since(now)))),
+        }
     }
 
     /// Time from `earlier` to this instant; zero where that is later.
@@ -33,6 +40,11 @@ impl Moment {
 pub(crate) struct Reading {
     pub(crate) moment: Moment,
     pub(crate) calendar: Duration,
+}
+
+/// A duration in nanoseconds, without the 128 bits of `Duration::as_nanos`.
+fn nanoseconds(duration: Duration) -> u64 {
+    duration.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(duration.subsec_nanos()))
 }
 
 /// The instant that far from now; a time nobody will see where it is further than the clock can count.
