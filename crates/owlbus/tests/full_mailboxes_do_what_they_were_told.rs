@@ -269,6 +269,36 @@ async fn room_is_counted_in_bytes_too_and_one_large_event_gets_in_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn publishers_are_slowed_down_from_where_a_subscription_asks_for_it() {
+    let (bus, door) = (Bus::in_memory(), Door::closed());
+    let waits = door.clone();
+    bus.on("test.**")
+        .mailbox(10, Overflow::DropNewest)
+        .slow_from(0.8, Duration::from_millis(100))
+        .handle(move |_: Delivery| {
+            let door = waits.clone();
+            async move { door.pass().await }
+        })
+        .await
+        .expect("the options are right");
+    for n in 1..=11 {
+        let before = tokio::time::Instant::now();
+        publish(&bus, n).await.expect("dropping is no error");
+        // At eight of ten it falls behind; what did not get in slows nobody down.
+        let expected = if (8..=10).contains(&n) { 100 } else { 0 };
+        assert_eq!(before.elapsed(), Duration::from_millis(expected), "event {n}");
+    }
+    // Dropped while it pauses, a publish has lost nothing.
+    door.let_through(3);
+    quiet().await;
+    assert!(tokio::time::timeout(Duration::from_millis(10), publish(&bus, 12)).await.is_err());
+    assert_eq!(bus.stats().subscriptions[0].pending(), 8);
+    assert!(bus.on("a").slow_from(1.5, Duration::ZERO).handle(|_: Delivery| async {}).await.is_err());
+    door.open();
+    end(bus).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_delivered_while_it_runs_still_takes_its_room() {
     let (bus, door) = (Bus::in_memory(), Door::closed());
     slow(&bus, 2, Overflow::Reject, &door).await;

@@ -9,6 +9,7 @@ use std::{
     future::poll_fn,
     sync::{Arc, atomic::Ordering::Relaxed},
     task::Poll,
+    time::Duration,
 };
 
 use tokio::time::{Instant, timeout_at};
@@ -46,6 +47,8 @@ struct Waiting<'a> {
     core: &'a Core,
     receipt: Receipt,
     waits: Vec<Wait>,
+    /// How long it pauses after that, for a subscription that falls behind.
+    pause: Duration,
     /// Goes last: a shutdown waits for it.
     _passage: Passage<'a>,
 }
@@ -77,7 +80,7 @@ fn begin(core: &Core, event: Event) -> Result<Begun<'_>, PublishError> {
 
 /// Tells of what did not go smoothly, and waits where there is room to wait for.
 fn told<'a>(core: &'a Core, mut receipt: Receipt, trouble: Trouble, passage: Passage<'a>) -> Begun<'a> {
-    let Trouble { dropped, risen, waits } = trouble;
+    let Trouble { dropped, risen, pause, waits } = trouble;
     for (subscriber, level) in &risen {
         own_events::backpressure(core, subscriber, *level);
     }
@@ -85,9 +88,9 @@ fn told<'a>(core: &'a Core, mut receipt: Receipt, trouble: Trouble, passage: Pas
         own_events::gap(core, subscriber, DropReason::Overflow, *missed);
     }
     receipt.dropped = Some(dropped.into_iter().map(|(subscriber, _)| Arc::clone(&subscriber.name)).collect());
-    match waits.is_empty() {
+    match waits.is_empty() && pause.is_zero() {
         true => Begun::Ended(receipt),
-        false => Begun::Waiting(Box::new(Waiting { core, receipt, waits, _passage: passage })),
+        false => Begun::Waiting(Box::new(Waiting { core, receipt, waits, pause, _passage: passage })),
     }
 }
 
@@ -145,6 +148,9 @@ impl Waiting<'_> {
                     false => Poll::Pending,
                 });
             }
+        }
+        if !self.pause.is_zero() && tokio::runtime::Handle::try_current().is_ok() {
+            tokio::time::sleep(self.pause).await; // sleeps: a subscription asked for it.
         }
         Ok(self.receipt)
     }

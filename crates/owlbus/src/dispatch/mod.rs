@@ -9,7 +9,7 @@ mod subscriber;
 mod tree;
 mod wait;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub(crate) use routes::{Matched, Routes};
 pub(crate) use subscriber::{Closable, Filter, OnGap, Subscriber, SubscriberId, Transform, Wanted};
@@ -46,6 +46,8 @@ pub(crate) struct Trouble {
     pub(crate) dropped: Vec<(Arc<Subscriber>, u64)>,
     /// Mailboxes that fill.
     pub(crate) risen: Vec<(Arc<Subscriber>, Level)>,
+    /// How long the publisher pauses, for a subscription that falls behind.
+    pub(crate) pause: Duration,
     /// Where the publisher waits for room.
     pub(crate) waits: Vec<Wait>,
 }
@@ -130,7 +132,14 @@ impl Dispatched {
             self.trouble().risen.push((Arc::clone(subscriber), level));
         }
         match (offer, event) {
-            (Offer::Queued, _) => self.matched += 1,
+            (Offer::Queued, _) => {
+                self.matched += 1;
+                let pause = subscriber.brake();
+                if pause > Duration::ZERO {
+                    let trouble = self.trouble();
+                    trouble.pause = trouble.pause.max(pause);
+                }
+            }
             (Offer::Dropped { missed }, _) => {
                 self.matched += 1;
                 self.trouble().dropped.push((Arc::clone(subscriber), missed));

@@ -6,6 +6,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use crate::{
@@ -36,6 +37,8 @@ pub(crate) struct Subscriber {
     pub(crate) on_gap: Closable<OnGap>,
     /// For `once`: whether an event has claimed it.
     pub(crate) claimed: Option<AtomicBool>,
+    /// From which share of its room on it slows publishers down, and by how much.
+    pub(crate) slow_from: Option<(f64, Duration)>,
     /// Whether the mailbox reserves a place before the event is anywhere.
     pub(crate) rejects: bool,
     /// Whether a stream takes its events, rather than tasks of the bus: a shutdown waits until they were given out.
@@ -106,6 +109,14 @@ impl Subscriber {
                 transform(event).in_place_of(&place)
             }
             None => event,
+        }
+    }
+
+    /// How long a publisher pauses after an event that got in; zero where it need not.
+    pub(crate) fn brake(&self) -> Duration {
+        match self.slow_from {
+            Some((share, pause)) if self.mailbox.pressure().0 >= share => pause,
+            _ => Duration::ZERO,
         }
     }
 

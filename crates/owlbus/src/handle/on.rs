@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use tokio::runtime::Handle;
@@ -77,6 +78,7 @@ pub struct On<'a> {
     once: bool,
     concurrency: Option<usize>,
     by_key: bool,
+    slow_from: Option<(f64, Duration)>,
     mailbox: MailboxConfig,
 }
 
@@ -115,6 +117,7 @@ impl<'a> On<'a> {
             once: false,
             concurrency: None,
             by_key: false,
+            slow_from: None,
             mailbox: bus.core().mailbox,
         }
     }
@@ -186,6 +189,13 @@ impl<'a> On<'a> {
     /// mailbox is empty.
     pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
         self.mailbox.bytes = bytes;
+        self
+    }
+
+    /// Slows publishers down when it falls behind: an event that leaves at least this share of the room taken (0.8 is
+    /// 80 %) lets its publisher pause for so long before its publish returns. Default: it does not.
+    pub fn slow_from(mut self, share: f64, pause: Duration) -> Self {
+        self.slow_from = Some((share, pause));
         self
     }
 
@@ -300,6 +310,10 @@ impl<'a> On<'a> {
             let problem = format!("is {workers}, and 1 to {MOST_CONCURRENT} deliveries can run at once");
             return Err(ConfigError::new("concurrency", problem).into());
         }
+        if self.slow_from.is_some_and(|(share, _)| !(share > 0.0 && share <= 1.0)) {
+            let problem = "has a share of the room that is not above 0 and at most 1; 0.8 is 80 %";
+            return Err(ConfigError::new("slow_from", problem).into());
+        }
         if self.name.as_deref().is_some_and(str::is_empty) {
             return Err(ConfigError::new("name", "is empty; leave it out to have one made").into());
         }
@@ -323,6 +337,7 @@ impl<'a> On<'a> {
             transform: Closable::new(self.transform),
             on_gap: Closable::new(self.on_gap),
             claimed: self.once.then(AtomicBool::default),
+            slow_from: self.slow_from,
             rejects: overflow == Overflow::Reject,
             streamed,
             mailbox: Mailbox::new(

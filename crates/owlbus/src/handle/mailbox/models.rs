@@ -71,6 +71,7 @@ impl Plan {
             transform: Closable::new(None),
             on_gap: Closable::new(None),
             claimed: self.once.then(AtomicBool::default),
+            slow_from: None,
             rejects: overflow == Overflow::Reject,
             streamed: false,
             mailbox,
