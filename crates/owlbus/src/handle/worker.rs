@@ -8,8 +8,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-
 use super::{
     attempt::attempt,
     content::Content,
@@ -104,20 +102,11 @@ pub(crate) struct Hand {
     pub(crate) subscriber: Arc<Subscriber>,
     number: usize,
     asleep: bool,
-    /// Whether other threads can bring something while this one waits for it.
-    lingers: bool,
-    /// Events taken since it last slept.
-    busy: u32,
 }
-
-/// A hand that took so many events without sleep expects more at any moment.
-const BUSY: u32 = 16;
 
 impl Hand {
     pub(crate) fn new(subscriber: Arc<Subscriber>, number: usize) -> Self {
-        let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
-        let lingers = matches!(flavor, Ok(RuntimeFlavor::MultiThread));
-        Self { subscriber, number, asleep: false, lingers, busy: 0 }
+        Self { subscriber, number, asleep: false }
     }
 
     /// The next event that may start. Gives way to other tasks as often as tokio's own channels do.
@@ -126,22 +115,10 @@ impl Hand {
         if std::mem::take(&mut self.asleep) {
             self.subscriber.mailbox.awake(self.number);
         }
-        let mut taken = Poll::Pending;
-        if self.lingers && self.busy >= BUSY {
-            taken = self.subscriber.mailbox.linger();
-        }
-        if taken.is_pending() {
-            taken = self.subscriber.mailbox.poll_take(self.number, cx);
-        }
+        let taken = self.subscriber.mailbox.poll_take(self.number, cx);
         match taken {
-            Poll::Ready(_) => {
-                self.busy = self.busy.saturating_add(1);
-                given.made_progress();
-            }
-            Poll::Pending => {
-                self.busy = 0;
-                self.asleep = true;
-            }
+            Poll::Ready(_) => given.made_progress(),
+            Poll::Pending => self.asleep = true,
         }
         taken
     }

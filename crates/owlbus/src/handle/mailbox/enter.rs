@@ -294,11 +294,7 @@ impl Mailbox {
     /// Releases the lock, and wakes those who have something to do now: publishers that were let in, and a worker.
     pub(super) fn unlock_and_wake(&self, mut intake: crate::sync::MutexGuard<'_, Intake>) {
         let let_in = std::mem::take(&mut intake.let_in);
-        let filled = !intake.entries.is_empty();
-        let worker = if filled { self.rouse(&mut intake) } else { None };
-        if filled && !self.filled.0.load(Relaxed) {
-            self.filled.0.store(true, Relaxed);
-        }
+        let worker = if intake.entries.is_empty() { None } else { self.rouse(&mut intake) };
         drop(intake);
         worker.into_iter().for_each(Waker::wake);
         let_in.into_iter().for_each(Waker::wake);

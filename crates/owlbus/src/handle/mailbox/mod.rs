@@ -71,8 +71,6 @@ pub(crate) struct Mailbox {
     by_key: bool,
     /// Held by publishers for as long as it takes to append.
     intake: Line<Mutex<Intake>>,
-    /// Whether the intake holds anything, for workers that look without the lock.
-    filled: Line<AtomicBool>,
     /// Held by workers for as long as it takes to take.
     work: Line<Mutex<Work>>,
     /// Running total of what was taken and is finished; added to by workers, read by publishers that find no room.
@@ -197,7 +195,6 @@ impl Mailbox {
                 level: Level::Normal,
                 grant: Grant::new(memory),
             })),
-            filled: Line(AtomicBool::new(false)),
             work: Line(Mutex::new(Work {
                 entries: VecDeque::new(),
                 gap: None,

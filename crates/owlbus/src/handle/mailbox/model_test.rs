@@ -47,8 +47,6 @@ enum Step {
     Skip,
     /// A worker that does not run anything takes what is next.
     Take(usize),
-    /// A worker that does not run anything takes what is next, and does not sleep where there is nothing.
-    Linger(usize),
     /// A worker that runs something is finished.
     Finish(usize, Finish),
     /// Somebody looks how full it is.
@@ -108,14 +106,13 @@ impl Step {
             63 => Step::Resume,
             64 => Step::Drain,
             65 => Step::Close(DropReason::Unsubscribed),
-            66 => Step::Close(DropReason::Shutdown),
-            _ => Step::Linger(number),
+            _ => Step::Close(DropReason::Shutdown),
         }
     }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0_u8..71, 0_u8..6, 0..BYTES.len());
+    let step = (0_u8..67, 0_u8..6, 0..BYTES.len());
     prop::collection::vec(step, 1..60).prop_map(|steps| steps.into_iter().map(Step::of).collect())
 }
 
@@ -224,8 +221,7 @@ impl Play {
             Step::Enter { key, bytes } => self.enter(*key, *bytes),
             Step::Ask(which) => self.with_ticket(*which, Self::ask),
             Step::Leave(which) => self.with_ticket(*which, Self::leave),
-            Step::Take(which) => self.take(which % self.workers.len(), false),
-            Step::Linger(which) => self.take(which % self.workers.len(), true),
+            Step::Take(which) => self.take(which % self.workers.len()),
             Step::Finish(which, finish) => self.finish(which % self.workers.len(), *finish),
             Step::Look => self.look(),
             Step::Close(reason) => self.close(*reason),
@@ -347,7 +343,7 @@ impl Play {
         Ok(())
     }
 
-    fn take(&mut self, number: usize, lingers: bool) -> TestCaseResult {
+    fn take(&mut self, number: usize) -> TestCaseResult {
         let worker = &mut self.workers[number];
         match worker.does {
             Doing::Runs(..) | Doing::Ended => return Ok(()),
@@ -356,10 +352,7 @@ impl Play {
         }
         worker.bell.0.store(false, SeqCst);
         let waker = Waker::from(Arc::clone(&worker.bell));
-        let taken = match lingers {
-            true => self.mailbox.linger(),
-            false => self.mailbox.poll_take(number, &mut Context::from_waker(&waker)),
-        };
+        let taken = self.mailbox.poll_take(number, &mut Context::from_waker(&waker));
         let next = self.reference.next();
         worker.does = match (taken, next) {
             (Poll::Ready(Some(Taken::Event(queued))), Next::Event(letter)) => {
@@ -371,7 +364,6 @@ impl Play {
                 prop_assert_eq!(Some(gap), self.reference.take_gap(gap.missed), "the gap that was taken");
                 Doing::Idle
             }
-            (Poll::Pending, Next::Sleep) if lingers => Doing::Idle,
             (Poll::Pending, Next::Sleep) => {
                 self.reference.sleep();
                 Doing::Asleep
@@ -486,7 +478,7 @@ impl Play {
             let is_awake = |worker: &Worker| worker.comes() || matches!(worker.does, Doing::Runs(..));
             let Some(number) = self.workers.iter().position(is_awake) else { break };
             self.finish(number, Finish::Done)?;
-            self.take(number, false)?;
+            self.take(number)?;
             self.check()?;
         }
         Ok(())

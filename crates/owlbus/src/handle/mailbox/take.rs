@@ -8,43 +8,12 @@ use std::{
 use super::{Entry, Finish, Gap, Intake, Mailbox, Queued, State, Taken, Work};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-/// How often a worker that lingers tells the processor that it waits.
-const LINGER: usize = 120;
-
-/// How many events a worker that lingers likes to fetch at once.
-const BURST: usize = 32;
-
 impl Mailbox {
     /// The next event that may start, or what is to be told before it; `None` when there will be none any more.
     ///
     /// To take an event is to start it. A worker that finds nothing sleeps; its number keeps its place among the
     /// sleepers.
     pub(crate) fn poll_take(&self, worker: usize, cx: &mut Context<'_>) -> Poll<Option<Taken>> {
-        self.take(Some((worker, cx.waker())), 1)
-    }
-
-    /// As [`poll_take`](Self::poll_take) for a worker that expects more at any moment: where there is little it waits
-    /// for about a microsecond, holding no lock, and it does not sleep yet.
-    ///
-    /// Going to sleep and being woken costs both sides more than that, and so does fetching events one by one from
-    /// where a publisher is about to put the next.
-    pub(crate) fn linger(&self) -> Poll<Option<Taken>> {
-        let taken = self.take(None, BURST);
-        if taken.is_ready() {
-            return taken;
-        }
-        for _ in 0..LINGER {
-            std::hint::spin_loop();
-        }
-        match self.filled.0.load(Relaxed) {
-            true => self.take(None, 1),
-            false => Poll::Pending,
-        }
-    }
-
-    /// Takes what is next, which is fetched from the intake when that many wait there; a worker that is given sleeps
-    /// where there is nothing.
-    fn take(&self, sleeper: Option<(usize, &Waker)>, burst: usize) -> Poll<Option<Taken>> {
         let mut work = self.work.0.lock();
         loop {
             let paused = self.paused.load(SeqCst);
@@ -61,13 +30,9 @@ impl Mailbox {
             if self.paused.load(SeqCst) != paused {
                 continue;
             }
-            if !paused && intake.entries.len() >= burst {
-                work.refill(&mut intake.entries);
-                self.filled.0.store(false, Relaxed);
-                continue;
-            }
             if !paused && !intake.entries.is_empty() {
-                return Poll::Pending;
+                work.refill(&mut intake.entries);
+                continue;
             }
             if intake.is_over(&work, paused) {
                 self.settle(&mut intake);
@@ -77,8 +42,7 @@ impl Mailbox {
                 sleepers.into_iter().for_each(Waker::wake);
                 return Poll::Ready(None);
             }
-            let Some((worker, waker)) = sleeper else { return Poll::Pending };
-            let before = self.sleep(worker, &mut intake, waker);
+            let before = self.sleep(worker, &mut intake, cx.waker());
             drop((intake, work));
             // A waker is code of whoever polls, and is dropped after the locks.
             drop(before);
