@@ -172,3 +172,92 @@ async fn a_runtime_that_goes_away_takes_nothing_uncounted() {
     assert_eq!(report.undelivered.len(), 2);
     assert_conserved(&bus);
 }
+
+/// Polls a future that many times, with some time between, and drops it. Says after how many polls it was ready.
+async fn poll_over_time<F: Future>(future: F, polls: usize) -> Option<usize> {
+    let mut future = pin!(future);
+    for poll in 1..=polls {
+        let mut cx = Context::from_waker(Waker::noop());
+        if future.as_mut().poll(&mut cx).is_ready() {
+            return Some(poll);
+        }
+        tokio::time::advance(Duration::from_millis(20)).await;
+        quiet().await;
+    }
+    None
+}
+
+/// Drops what `make` gives after 0 polls, 1 poll, and so on, until it is ready, and looks at the bus each time.
+async fn at_every_poll<F: Future>(make: impl Fn(Bus) -> F, look: impl Fn(&Bus, usize, bool)) {
+    for polls in 0.. {
+        let (bus, door, seen) = (Bus::in_memory(), Door::closed(), Notes::new());
+        let waits = door.clone();
+        bus.on("test.**")
+            .name("slow")
+            .mailbox(1, Overflow::Block { timeout: Duration::from_millis(50) })
+            .slow_from(1.0, Duration::from_millis(50))
+            .handle(move |event: Delivery| {
+                let (door, seen) = (waits.clone(), seen.clone());
+                async move {
+                    seen.add(n(&event));
+                    door.pass().await;
+                }
+            })
+            .await
+            .expect("the options are right");
+        let ready = poll_over_time(make(bus.clone()), polls).await;
+        quiet().await;
+        look(&bus, polls, ready.is_some());
+        assert_conserved(&bus);
+        door.open();
+        end(bus).await;
+        if ready.is_some() {
+            assert!(polls > 1, "it was ready at once, so nothing was swept");
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_that_pauses_is_inside_from_its_first_poll_on() {
+    at_every_poll(
+        |bus| async move { bus.publish(number(1)).await.map(drop) },
+        |bus, polls, _| {
+            let stats = stats_of(bus, "slow");
+            assert_eq!((stats.matched, stats.dropped.total()), (u64::from(polls > 0), 0), "{polls} polls");
+        },
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn publishes_in_a_row_are_each_done_lost_and_counted_or_not_begun() {
+    let sweep = |bus: &Bus, polls: usize, ready: bool| {
+        let stats = stats_of(bus, "slow");
+        // The first is inside and pauses its publisher; the second waits for room in vain, dropped or not.
+        assert_eq!(stats.matched, bus.stats().accepted, "{polls} polls");
+        assert_eq!(stats.dropped.block_timeout, stats.matched.saturating_sub(1), "{polls} polls");
+        assert!(!ready || stats.matched == 2);
+    };
+    at_every_poll(|bus| async move { bus.publish_batch([number(1), number(2)]).await.len() }, sweep).await;
+    at_every_poll(
+        |bus| async move {
+            bus.event(number(1)).publish().await.expect("it is accepted");
+            bus.event(number(2)).publish().await.expect("it is accepted")
+        },
+        sweep,
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_goes_on_wherever_it_is_dropped() {
+    at_every_poll(
+        |bus| async move {
+            bus.publish_batch([number(1)]).await;
+            bus.shutdown_within(Duration::from_millis(50)).await
+        },
+        |bus, _, ready| assert!(!ready || bus.stats().bytes == 0),
+    )
+    .await;
+}

@@ -286,6 +286,7 @@ async fn a_handler_that_blocks_its_thread_does_not_hang_the_end() {
     }
     let report = bus.shutdown_within(Duration::from_millis(10)).await;
     assert_eq!(report.cancelled, 1);
+    assert_conserved(&bus);
     release.store(true, SeqCst);
 }
 

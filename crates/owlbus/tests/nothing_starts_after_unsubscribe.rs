@@ -147,12 +147,13 @@ async fn once_is_claimed_by_one_of_many_publishers() {
     for _ in 0..200 {
         let (bus, calls) = (Bus::in_memory(), Arc::new(AtomicUsize::new(0)));
         let counted = calls.clone();
-        bus.once(move |_: Delivery<common::Number>| {
-            let counted = counted.clone();
-            async move { _ = counted.fetch_add(1, SeqCst) }
-        })
-        .await
-        .expect("the options are right");
+        let once = bus
+            .once(move |_: Delivery<common::Number>| {
+                let counted = counted.clone();
+                async move { _ = counted.fetch_add(1, SeqCst) }
+            })
+            .await
+            .expect("the options are right");
         let publishers = (0..4).map(|n| {
             let bus = bus.clone();
             tokio::spawn(async move { bus.publish(number(n)).await.expect("it is accepted").matched })
@@ -164,6 +165,7 @@ async fn once_is_claimed_by_one_of_many_publishers() {
         assert_eq!(matched, 1);
         assert!(bus.shutdown().await.is_clean());
         assert_eq!(calls.load(SeqCst), 1);
+        assert!(once.stats().is_conserved(), "{:?}", once.stats());
     }
 }
 
