@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -14,17 +14,18 @@ use smol_str::SmolStr;
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    accept::{self, Limits, PublishError, Receipt, Turnstile},
+    accept::{self, Limits, PublishError, Receipt, Tracked, Turnstile},
     config::{BusBuilder, MailboxConfig},
     dispatch::Routes,
     event::{Event, EventBuilder, IntoEvent},
-    handle::{Content, Handler, On, SubscribeError, Subscription, Workers},
+    handle::{Content, Handler, On, Origin, Pause, SubscribeError, Subscription, Workers, origin},
     memory::Memory,
     own_events,
     shutdown::{self, Ending, ShutdownReport},
     stats::{Pressure, Stats, SubscriptionStats},
     sync::atomic::AtomicBool,
     topic::IntoPatterns,
+    waits::Waits,
 };
 
 /// An event bus: publishers hand it events, and it brings them to the handlers that asked for them.
@@ -32,7 +33,11 @@ use crate::{
 /// A handle, cheap to clone. The bus is ready when built, and ends with [`shutdown`](Bus::shutdown), or, with a
 /// warning about what was not delivered, when its last handle is dropped.
 #[derive(Clone)]
-pub struct Bus(Arc<Lease>);
+pub struct Bus {
+    lease: Arc<Lease>,
+    /// The delivery this handle was taken from, if any.
+    origin: Option<Arc<Origin>>,
+}
 
 /// A handle that does not keep the bus.
 pub(crate) struct WeakBus(Weak<Lease>);
@@ -53,7 +58,9 @@ pub(crate) struct Core {
     pub(crate) routes: Routes,
     pub(crate) memory: Arc<Memory>,
     /// Read by every mailbox of the bus.
-    pub(crate) paused: Arc<AtomicBool>,
+    pub(crate) pause: Arc<Pause>,
+    /// Which handlers wait for which.
+    pub(crate) waits: Arc<Waits>,
     /// The tasks that handle deliveries; a shutdown waits for them.
     pub(crate) workers: Workers,
     /// Told by streams, while the bus ends, that they gave an event out or are gone.
@@ -114,14 +121,50 @@ impl Bus {
     /// as long as the subscription says (5 s by default). Dropping the future while it waits counts as that time
     /// being over; dropping it before it was polled publishes nothing.
     ///
-    /// A handler that publishes to its own subscription while that is full waits for room nobody can make, and drops
-    /// the event when the time is over. Such a subscription wants another [`Overflow`](crate::Overflow) than `Block`.
+    /// An `Immediate` event is waited for: the publish returns when every subscription has had a first try at it, or
+    /// after 5 s, and [`Receipt::unfinished`] names those that have not.
+    ///
+    /// Inside a handler, a wait that could only end when that handler ends is refused with [`PublishError::Cycle`].
     ///
     /// # Errors
     ///
     /// [`PublishError`] gives the event back; nobody got it.
     pub async fn publish(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
-        accept::publish(self.core(), event).await
+        accept::publish(self, event).await
+    }
+
+    /// Publishes an event without waiting, from anywhere: inline handlers, filters, threads without a runtime.
+    ///
+    /// Where [`publish`](Self::publish) would wait for room this fails, and nobody got the event. It does not wait for the first
+    /// attempts at an `Immediate` event either: [`Receipt::unfinished`] names those that go on.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Full`] where a mailbox that blocks or refuses has no room, [`PublishError::Cycle`] where it is called in 16
+    /// inline handlers or filters inside one another; else as [`publish`](Self::publish).
+    ///
+    /// ```
+    /// # fn example(bus: owlbus::Bus, event: owlbus::Event) {
+    /// if let Err(error) = bus.try_publish(event) {
+    ///     eprintln!("{error}");
+    ///     let _for_later = error.into_event();
+    /// }
+    /// # }
+    /// ```
+    pub fn try_publish(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+        accept::try_publish(self, event)
+    }
+
+    /// As [`publish`](Self::publish), for threads outside of the runtime: it holds up the thread while it waits for room.
+    ///
+    /// In async code it would hold up whatever else the thread runs, the handler it waits for perhaps: use `publish`
+    /// there. It needs no runtime of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub fn publish_blocking(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+        accept::publish_blocking(self, event)
     }
 
     /// Publishes events one after the other; one result an event, in their order.
@@ -134,7 +177,7 @@ impl Bus {
         let events = events.into_iter();
         let mut results = Vec::with_capacity(events.size_hint().0);
         for event in events {
-            results.push(accept::publish(self.core(), event).await);
+            results.push(accept::publish(self, event).await);
         }
         results
     }
@@ -217,7 +260,7 @@ impl Bus {
     /// For publishers whose events are costly to publish: where nobody wants one, there is no need to.
     #[must_use]
     pub fn subscriptions_for(&self, event: &Event) -> usize {
-        self.core().routes.lookup(event).subscribers.len()
+        self.core().routes.lookup(event).all().count()
     }
 
     /// What happened so far: events by topic, and every subscription.
@@ -249,7 +292,7 @@ impl Bus {
     /// Begins or continues delivery on a bus that was built paused.
     pub fn resume(&self) {
         let core = self.core();
-        if core.paused.swap(false, SeqCst) {
+        if core.pause.resume() {
             core.routes.all().iter().for_each(|subscriber| subscriber.mailbox.wake());
             core.announce();
         }
@@ -257,7 +300,7 @@ impl Bus {
 
     /// Ends the bus with its default deadline: see [`shutdown_within`](Self::shutdown_within).
     pub async fn shutdown(&self) -> ShutdownReport {
-        shutdown::run(&self.0.core, self.core().shutdown_deadline).await
+        shutdown::run(&self.lease.core, self.core().shutdown_deadline).await
     }
 
     /// Ends the bus: stops accepting, lets handlers finish what waits, and at the deadline cancels them.
@@ -269,7 +312,7 @@ impl Bus {
     /// and gives everybody the same report; dropping the future does not stop the shutdown. A handler that awaits
     /// the end of its own bus is cancelled at the deadline, like any handler that does not return.
     pub async fn shutdown_within(&self, deadline: Duration) -> ShutdownReport {
-        shutdown::run(&self.0.core, deadline).await
+        shutdown::run(&self.lease.core, deadline).await
     }
 
     pub(crate) fn new(config: BusBuilder) -> Self {
@@ -281,7 +324,8 @@ impl Bus {
             turnstile: Turnstile::default(),
             routes: Routes::new(),
             memory: Arc::new(Memory::new(config.memory as u64)),
-            paused: Arc::new(AtomicBool::new(config.paused)),
+            pause: Arc::new(Pause::new(config.paused)),
+            waits: Arc::default(),
             workers: Workers::default(),
             given_out: Notify::new(),
             ending: Ending::default(),
@@ -290,21 +334,31 @@ impl Bus {
             started: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         };
-        Self(Arc::new(Lease { core: Arc::new(core) }))
+        Self { lease: Arc::new(Lease { core: Arc::new(core) }), origin: None }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.0.core
+        &self.lease.core
+    }
+
+    /// The same bus, in the hands of a delivery's handler.
+    pub(crate) fn on_behalf_of(self, origin: Origin) -> Self {
+        Self { origin: Some(Arc::new(origin)), ..self }
+    }
+
+    /// The delivery that whoever uses this handle works for: that of the task, or that of the handle.
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        origin().or_else(|| self.origin.as_deref().cloned())
     }
 
     pub(crate) fn downgrade(&self) -> WeakBus {
-        WeakBus(Arc::downgrade(&self.0))
+        WeakBus(Arc::downgrade(&self.lease))
     }
 }
 
 impl WeakBus {
     pub(crate) fn upgrade(&self) -> Option<Bus> {
-        self.0.upgrade().map(Bus)
+        self.0.upgrade().map(|lease| Bus { lease, origin: None })
     }
 }
 
@@ -315,7 +369,7 @@ impl Core {
 
     /// Whether delivery is held.
     pub(crate) fn is_paused(&self) -> bool {
-        self.paused.load(SeqCst)
+        self.pause.is_held()
     }
 
     /// Tells that the bus has started, once, when somebody is there to hear it.
@@ -364,14 +418,71 @@ impl<B: Borrow<Bus>> EventBuilder<B> {
     ///
     /// [`PublishError::Rejected`] for the first wrong value that was given; else as [`Bus::publish`].
     pub async fn publish(self) -> Result<Receipt, PublishError> {
+        let (event, bus) = self.complete()?;
+        accept::publish(bus.borrow(), event).await
+    }
+
+    /// Publishes the event without waiting, as [`Bus::try_publish`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Rejected`] for the first wrong value that was given; else as [`Bus::try_publish`].
+    pub fn try_publish(self) -> Result<Receipt, PublishError> {
+        let (event, bus) = self.complete()?;
+        accept::try_publish(bus.borrow(), event)
+    }
+
+    /// Publishes the event and holds up the thread, as [`Bus::publish_blocking`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Rejected`] for the first wrong value that was given; else as [`Bus::publish_blocking`].
+    pub fn publish_blocking(self) -> Result<Receipt, PublishError> {
+        let (event, bus) = self.complete()?;
+        accept::publish_blocking(bus.borrow(), event)
+    }
+
+    /// Wants to know what becomes of the event: publishing it gives a [`Tracked`], which can be waited for until every
+    /// handler has settled it.
+    ///
+    /// ```
+    /// # async fn example(bus: owlbus::Bus, order: owlbus::Event) -> Result<(), Box<dyn std::error::Error>> {
+    /// for settled in bus.event(order).tracked().publish().await?.settled().await? {
+    ///     println!("{}: {:?}", settled.subscription, settled.settlement);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tracked(self) -> EventBuilder<Tracking<B>> {
         let Self { event, error, bus } = self;
-        let core = bus.borrow().core();
+        EventBuilder { event, error, bus: Tracking(bus) }
+    }
+
+    fn complete(self) -> Result<(Event, B), PublishError> {
+        let Self { event, error, bus } = self;
         match error {
-            None => accept::publish(core, event).await,
+            None => Ok((event, bus)),
             Some(error) => {
-                core.count_refused();
+                bus.borrow().core().count_refused();
                 Err(PublishError::rejected(event, "event", error))
             }
         }
+    }
+}
+
+/// A bus that is to say what becomes of an event: see [`EventBuilder::tracked`].
+#[derive(Debug)]
+pub struct Tracking<B>(B);
+
+impl<B: Borrow<Bus>> EventBuilder<Tracking<B>> {
+    /// Publishes the event, as [`Bus::publish`] does, and lets its outcomes be waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Rejected`] for the first wrong value that was given; else as [`Bus::publish`].
+    pub async fn publish(self) -> Result<Tracked, PublishError> {
+        let Self { event, error, bus: Tracking(bus) } = self;
+        let (event, bus) = EventBuilder { event, error, bus }.complete()?;
+        accept::publish_tracked(bus.borrow(), event).await
     }
 }

@@ -99,8 +99,10 @@ pub mod shutdown;
 mod clock;
 mod memory;
 mod sync;
+// Who waits for whom.
+mod waits;
 
-pub use accept::{PublishError, Receipt};
+pub use accept::{PublishError, Receipt, Tracked};
 pub use bus::Bus;
 pub use event::{Event, Priority};
 pub use handle::{Delivery, Gap, Handler, Overflow, Received, SubscribeError, Subscription};

@@ -147,7 +147,8 @@ fn running(all: &[Arc<Subscriber>]) -> u64 {
 
 /// Deliveries that failed for good.
 fn failed(all: &[Arc<Subscriber>]) -> u64 {
-    all.iter().map(|one| one.mailbox.figures().dead).sum()
+    let inline = |one: &Subscriber| one.inline.as_ref().map_or(0, |inline| inline.handled().dead);
+    all.iter().map(|one| one.mailbox.figures().dead + inline(one)).sum()
 }
 
 /// Closes every mailbox, and gives what was left in them.

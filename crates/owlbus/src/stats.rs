@@ -15,7 +15,7 @@ pub use crate::handle::Dropped;
 use crate::{
     clock::Moment,
     dispatch::Subscriber,
-    handle::{Figures, Level},
+    handle::{Figures, Inline, Level},
     topic::Topic,
 };
 
@@ -72,12 +72,14 @@ pub struct SubscriptionStats {
     pub queued: u64,
     /// Events its handler is at.
     pub running: u64,
-    /// Events its mailbox has room for.
+    /// Events its mailbox has room for, beside the 64 places for `Immediate` ones; 0 where it runs in the publisher.
     pub capacity: u64,
     /// Bytes in its mailbox, running events among them.
     pub bytes: u64,
     /// How long the event that waits longest has waited since it was accepted.
     pub oldest: Option<Duration>,
+    /// Events that started before a higher band had, because that did not start within `band_wait`.
+    pub band_timeouts: u64,
 }
 
 impl SubscriptionStats {
@@ -95,20 +97,23 @@ impl SubscriptionStats {
 
     pub(crate) fn of(subscriber: &Subscriber) -> Self {
         let figures = subscriber.mailbox.figures();
-        let Figures { matched, done, skipped, dead, dropped, queued, running, bytes, oldest } = figures;
+        let Figures { matched, done, skipped, dead, dropped, queued, running, bytes, oldest, band_timeouts } =
+            figures;
+        let inline = subscriber.inline.as_ref().map(Inline::handled).unwrap_or_default();
         Self {
             name: subscriber.name.to_string(),
-            matched,
+            matched: matched + inline.done + inline.skipped + inline.dead,
             filtered: subscriber.filtered.load(Relaxed),
-            done,
-            skipped,
-            dead,
+            done: done + inline.done,
+            skipped: skipped + inline.skipped,
+            dead: dead + inline.dead,
             dropped,
             queued,
             running,
-            capacity: subscriber.mailbox.marks().events,
+            capacity: if subscriber.inline.is_some() { 0 } else { subscriber.mailbox.marks().events },
             bytes,
             oldest: oldest.map(|accepted| Moment::now().since(accepted)),
+            band_timeouts,
         }
     }
 }

@@ -218,15 +218,31 @@ async fn handlers_that_run_at_once_do_not_mix_their_causes_up() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_a_handler_spawns_is_a_publisher_like_any_other() {
     let bus = Bus::in_memory();
-    let handler = |cause: Delivery| async move {
-        let bus = cause.bus().unwrap();
-        tokio::spawn(async move { bus.publish(event("spawned", 1)).await.map(drop) });
+    let publisher = bus.clone();
+    let handler = move |_: Delivery| {
+        let bus = publisher.clone();
+        async move { drop(tokio::spawn(async move { bus.publish(event("spawned", 1)).await.map(drop) })) }
     };
     bus.on("cause").handle(handler).await.unwrap();
     let spawned = listen(&bus, "spawned").await;
     bus.publish(event("cause", 0)).await.unwrap();
     let spawned = spawned.once_there_are(1).await;
     assert_eq!((spawned[0].correlation_id(), spawned[0].causation_id()), (spawned[0].id(), None));
+    end(bus).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_handle_a_delivery_gives_knows_its_event_in_any_task() {
+    let bus = Bus::in_memory();
+    let handler = |cause: Delivery| async move {
+        let bus = cause.bus().unwrap();
+        tokio::spawn(async move { bus.publish(event("spawned", 1)).await.map(drop) });
+    };
+    bus.on("cause").handle(handler).await.unwrap();
+    let spawned = listen(&bus, "spawned").await;
+    let cause = bus.publish(event("cause", 0)).await.unwrap().id;
+    let spawned = spawned.once_there_are(1).await;
+    assert_eq!((spawned[0].correlation_id(), spawned[0].causation_id()), (cause.clone(), Some(cause)));
     end(bus).await;
 }
 

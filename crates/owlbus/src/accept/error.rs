@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::event::{Escaped, Event};
+use crate::{
+    event::{Escaped, Event},
+    settle::Cycle,
+};
 
 /// Why a publish failed. The event comes back with it: nobody got it, and it is in no journal.
 #[derive(Clone, thiserror::Error)]
@@ -45,6 +48,14 @@ pub enum PublishError {
         /// Bytes that may be held.
         limit: u64,
     },
+    /// The publish would have made handlers wait for each other for ever, or is the 17th inside one another.
+    #[error("{event} was not published: {}", Cycle { path: path.clone() })]
+    Cycle {
+        /// The event.
+        event: Event,
+        /// Names of the subscriptions that would wait for each other, or whose code publishes inside one another.
+        path: Vec<Arc<str>>,
+    },
 }
 
 impl PublishError {
@@ -59,7 +70,8 @@ impl PublishError {
             Self::Full { event, .. }
             | Self::Closed { event }
             | Self::Rejected { event, .. }
-            | Self::Overloaded { event, .. } => event,
+            | Self::Overloaded { event, .. }
+            | Self::Cycle { event, .. } => event,
         }
     }
 
@@ -70,7 +82,8 @@ impl PublishError {
             Self::Full { event, .. }
             | Self::Closed { event }
             | Self::Rejected { event, .. }
-            | Self::Overloaded { event, .. } => event,
+            | Self::Overloaded { event, .. }
+            | Self::Cycle { event, .. } => event,
         }
     }
 }

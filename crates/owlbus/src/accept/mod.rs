@@ -4,62 +4,118 @@ mod error;
 mod limits;
 mod receipt;
 mod turnstile;
+mod waiting;
 
-use std::{
-    future::poll_fn,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    task::Poll,
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use tokio::time::{Instant, timeout_at};
+use smol_str::SmolStr;
 
 pub use error::PublishError;
 pub(crate) use limits::Limits;
-pub use receipt::Receipt;
+pub use receipt::{Receipt, Tracked};
 pub(crate) use turnstile::{Passage, Turnstile};
+use waiting::{Attempts, Waiting};
 
 use crate::{
-    bus::Core,
-    dispatch::{self, Dispatched, Reserved, Trouble, Wait, Waited},
-    event::{Event, IntoEvent, Stamp},
-    handle::{DropReason, Load, cause},
+    bus::{Bus, Core},
+    dispatch::{self, Ahead, Dispatched, Reserved, Trouble, cause_inside, too_deep},
+    event::{Event, IntoEvent, Priority, Stamp},
+    handle::{DropReason, Load, Origin},
     own_events,
+    settle::Tracker,
+    waits::On,
 };
 
 /// Publishes an event: accepts it, dispatches it, and waits for room where that is the policy.
-pub(crate) async fn publish(core: &Core, event: impl IntoEvent) -> Result<Receipt, PublishError> {
-    let stamp = Stamp { source: core.source.clone(), cause: cause() };
-    match begin(core, event.into_stamped(&stamp))? {
-        Begun::Ended(receipt) => Ok(receipt),
-        Begun::Waiting(waiting) => waiting.wait().await,
-    }
+pub(crate) async fn publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+    let (event, origin) = stamped(bus, event);
+    let begun = begin(bus.core(), event, Manner { waits: true, tracked: false }, origin.as_ref())?;
+    Ok(begun.wait(origin).await)
+}
+
+/// Publishes an event without waiting.
+pub(crate) fn try_publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+    let (event, _) = stamped(bus, event);
+    Ok(begin(bus.core(), event, Manner { waits: false, tracked: false }, None)?.at_once())
+}
+
+/// Publishes an event, and holds up the thread instead of a task.
+pub(crate) fn publish_blocking(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+    let (event, origin) = stamped(bus, event);
+    let begun = begin(bus.core(), event, Manner { waits: true, tracked: false }, origin.as_ref())?;
+    Ok(begun.wait_here(origin))
+}
+
+/// Publishes an event whose outcomes can be waited for.
+pub(crate) async fn publish_tracked(bus: &Bus, event: Event) -> Result<Tracked, PublishError> {
+    let (event, origin) = stamped(bus, event);
+    let key = event.key().into();
+    let mut begun = begin(bus.core(), event, Manner { waits: true, tracked: true }, origin.as_ref())?;
+    let tracker = begun.tracker.take().unwrap_or_else(|| Tracker::new(std::iter::empty()));
+    Ok(Tracked::new(begun.wait(origin).await, tracker, bus.clone(), key))
+}
+
+/// The event with everything the bus fills in, and the delivery whose handler publishes it.
+fn stamped(bus: &Bus, event: impl IntoEvent) -> (Event, Option<Origin>) {
+    let origin = bus.origin();
+    let cause = cause_inside().or_else(|| origin.as_ref().map(|origin| origin.cause().clone()));
+    let event = event.into_stamped(&Stamp { source: bus.core().source.clone(), cause });
+    (event, origin.filter(Origin::runs))
+}
+
+/// How an event is published.
+#[derive(Clone, Copy)]
+struct Manner {
+    waits: bool,
+    tracked: bool,
 }
 
 /// A publish that has everything behind it but the waiting, if there is any.
-enum Begun<'a> {
+struct Begun<'a> {
+    stage: Stage<'a>,
+    tracker: Option<Arc<Tracker>>,
+}
+
+enum Stage<'a> {
     Ended(Receipt),
     Waiting(Box<Waiting<'a>>),
 }
 
-/// A publish that waits for room.
-struct Waiting<'a> {
-    core: &'a Core,
-    receipt: Receipt,
-    waits: Vec<Wait>,
-    /// How long it pauses after that, for a subscription that falls behind.
-    pause: Duration,
-    /// Goes last: a shutdown waits for it.
-    _passage: Passage<'a>,
+impl Begun<'_> {
+    async fn wait(self, origin: Option<Origin>) -> Receipt {
+        match self.stage {
+            Stage::Ended(receipt) => receipt,
+            Stage::Waiting(waiting) => waiting.wait(origin).await,
+        }
+    }
+
+    fn wait_here(self, origin: Option<Origin>) -> Receipt {
+        match self.stage {
+            Stage::Ended(receipt) => receipt,
+            Stage::Waiting(waiting) => waiting.wait_here(origin),
+        }
+    }
+
+    fn at_once(self) -> Receipt {
+        match self.stage {
+            Stage::Ended(receipt) => receipt,
+            Stage::Waiting(waiting) => waiting.at_once(),
+        }
+    }
 }
 
 /// Everything a publish does without waiting, once the event is stamped.
-fn begin(core: &Core, event: Event) -> Result<Begun<'_>, PublishError> {
+fn begin<'a>(
+    core: &'a Core,
+    event: Event,
+    manner: Manner,
+    origin: Option<&Origin>,
+) -> Result<Begun<'a>, PublishError> {
     let bytes = event.bytes_of_it();
     check(core, &event, bytes).inspect_err(|_| core.count_refused())?;
 
     let load = Load::of(event.weight(bytes));
-    let reserved = reserve(core, &event, load).inspect_err(|_| core.count_refused())?;
+    let reserved = reserve(core, &event, load, manner, origin).inspect_err(|_| core.count_refused())?;
     let Some(passage) = core.turnstile.pass() else {
         core.count_refused();
         return Err(PublishError::Closed { event });
@@ -68,34 +124,54 @@ fn begin(core: &Core, event: Event) -> Result<Begun<'_>, PublishError> {
 
     let matched = core.routes.lookup(&event);
     matched.published.fetch_add(1, Relaxed);
-    let id = event.id();
-    let Dispatched { matched, trouble } = dispatch::deliver(&matched, event, load, reserved);
-    let receipt =
-        Receipt { id, seq: passage.seq, matched: Some(matched), dropped: Some(Vec::new()), duplicate: false };
-    match trouble {
-        None => Ok(Begun::Ended(receipt)),
-        Some(trouble) => Ok(told(core, receipt, *trouble, passage)),
+    let (id, immediate) = (event.id(), event.priority() == Priority::Immediate);
+    let key = if immediate && origin.is_some() { event.key().into() } else { SmolStr::default() };
+    let dispatched = dispatch::deliver(&matched, event, load, reserved, manner.tracked);
+    let receipt = Receipt {
+        id,
+        seq: passage.seq,
+        matched: Some(dispatched.matched),
+        dropped: Some(Vec::new()),
+        unfinished: Vec::new(),
+        duplicate: false,
+    };
+    if dispatched.trouble.is_none() && !immediate {
+        return Ok(Begun { stage: Stage::Ended(receipt), tracker: dispatched.tracker });
     }
+    Ok(told(Waiting::new(core, receipt, key, passage), dispatched, immediate))
 }
 
-/// Tells of what did not go smoothly, and waits where there is room to wait for.
-fn told<'a>(core: &'a Core, mut receipt: Receipt, trouble: Trouble, passage: Passage<'a>) -> Begun<'a> {
-    let Trouble { dropped, risen, pause, waits } = trouble;
+/// Tells of what did not go smoothly, and waits where there is something to wait for.
+fn told(mut waiting: Waiting<'_>, dispatched: Dispatched, immediate: bool) -> Begun<'_> {
+    let core = waiting.core;
+    let Trouble { dropped, risen, pause, waits, ended } = *dispatched.trouble.unwrap_or_default();
+    for subscriber in &ended {
+        core.routes.remove(subscriber);
+        subscriber.end(DropReason::Unsubscribed);
+    }
     for (subscriber, level) in &risen {
         own_events::backpressure(core, subscriber, *level);
     }
     for (subscriber, missed) in &dropped {
         own_events::gap(core, subscriber, DropReason::Overflow, *missed);
     }
-    receipt.dropped = Some(dropped.into_iter().map(|(subscriber, _)| Arc::clone(&subscriber.name)).collect());
-    match waits.is_empty() && pause.is_zero() {
-        true => Begun::Ended(receipt),
-        false => Begun::Waiting(Box::new(Waiting { core, receipt, waits, pause, _passage: passage })),
-    }
+    waiting.receipt.dropped =
+        Some(dropped.into_iter().map(|(subscriber, _)| Arc::clone(&subscriber.name)).collect());
+    waiting.rooms = waits;
+    waiting.pause = pause;
+    waiting.attempts = dispatched.tracker.as_ref().filter(|_| immediate).map(Attempts::of);
+    let stage = match waiting.is_over() && pause.is_zero() {
+        true => Stage::Ended(waiting.receipt),
+        false => Stage::Waiting(Box::new(waiting)),
+    };
+    Begun { stage, tracker: dispatched.tracker }
 }
 
 /// Whether the event may be published as it is.
 fn check(core: &Core, event: &Event, bytes: usize) -> Result<(), PublishError> {
+    if let Some(path) = too_deep() {
+        return Err(PublishError::Cycle { event: event.clone(), path });
+    }
     if core.turnstile.is_closed() {
         return Err(PublishError::Closed { event: event.clone() });
     }
@@ -117,59 +193,43 @@ fn check(core: &Core, event: &Event, bytes: usize) -> Result<(), PublishError> {
     Ok(())
 }
 
-/// Takes a place in every mailbox that would else refuse the event.
-fn reserve(core: &Core, event: &Event, load: Load) -> Result<Option<Reserved>, PublishError> {
-    if !core.routes.any_rejecting() {
-        return Ok(None);
+/// Takes the places a publish must be sure of before the event is anywhere.
+fn reserve(
+    core: &Core,
+    event: &Event,
+    load: Load,
+    manner: Manner,
+    origin: Option<&Origin>,
+) -> Result<Option<Reserved>, PublishError> {
+    let ahead = match (manner.waits, origin) {
+        (false, _) => Ahead::Queues,
+        (true, Some(_)) => Ahead::All,
+        (true, None) if core.routes.any_rejecting() => Ahead::Refusing,
+        (true, None) => return Ok(None),
+    };
+    let matched = core.routes.lookup(event);
+    let reserved = dispatch::reserve(&matched, event, load, ahead)
+        .map_err(|subscription| PublishError::Full { event: event.clone(), subscription })?;
+    if let Some(origin) = origin.filter(|_| manner.waits) {
+        no_loop(core, event, &reserved, origin)?;
     }
-    dispatch::reserve(&core.routes.lookup(event), event, load)
-        .map(Some)
-        .map_err(|subscription| PublishError::Full { event: event.clone(), subscription })
+    Ok(Some(reserved))
 }
 
-impl Waiting<'_> {
-    /// Waits until every mailbox has taken the event or the publisher lost patience with it.
-    ///
-    /// Dropped meanwhile, the waits that are left count as timed out.
-    async fn wait(mut self) -> Result<Receipt, PublishError> {
-        while let Some(deadline) = self.waits.iter().map(Wait::deadline).min() {
-            let some_ended = poll_fn(|cx| {
-                let before = self.waits.len();
-                self.settle_waits(|wait| wait.poll(cx));
-                if self.waits.len() < before { Poll::Ready(()) } else { Poll::Pending }
-            });
-            // Without a runtime there is no clock to wait by, and nobody who would make room.
-            let in_time = tokio::runtime::Handle::try_current().is_ok()
-                && timeout_at(deadline, some_ended).await.is_ok();
-            if !in_time {
-                let now = Instant::now().max(deadline);
-                self.settle_waits(|wait| match wait.deadline() <= now {
-                    true => Poll::Ready(wait.give_up()),
-                    false => Poll::Pending,
-                });
-            }
-        }
-        if !self.pause.is_zero() && tokio::runtime::Handle::try_current().is_ok() {
-            tokio::time::sleep(self.pause).await; // sleeps: a subscription asked for it.
-        }
-        Ok(self.receipt)
+/// Refuses a publish whose waits would close a loop, before anybody got the event.
+fn no_loop(core: &Core, event: &Event, reserved: &Reserved, origin: &Origin) -> Result<(), PublishError> {
+    let rooms: Vec<_> = reserved.without_room().map(|subscriber| (Arc::clone(subscriber), None)).collect();
+    let coming = match event.priority() {
+        Priority::Immediate => reserved.wanting().cloned().collect(),
+        _ => Vec::new(),
+    };
+    if rooms.is_empty() && coming.is_empty() {
+        return Ok(());
     }
-
-    /// Removes the waits that ended, and notes how.
-    fn settle_waits(&mut self, mut ended: impl FnMut(&mut Wait) -> Poll<Waited>) {
-        let Self { core, receipt, waits, .. } = self;
-        waits.retain_mut(|wait| {
-            let Poll::Ready(waited) = ended(wait) else { return true };
-            let matched = usize::from(waited != Waited::Gone);
-            receipt.matched = receipt.matched.map(|count| count + matched);
-            if let Waited::Dropped(reason) = waited {
-                receipt.dropped.get_or_insert_default().push(Arc::clone(&wait.subscriber.name));
-                if reason == DropReason::BlockTimeout {
-                    own_events::gap(core, &wait.subscriber, reason, 1);
-                }
-            }
-            false
-        });
+    let on = On { rooms, coming, key: event.key().into(), tracker: None };
+    match core.waits.begin(origin, on) {
+        Ok(_) => Ok(()),
+        Err(cycle) => Err(PublishError::Cycle { event: event.clone(), path: cycle.path }),
     }
 }
 
@@ -177,15 +237,18 @@ impl Waiting<'_> {
 pub(crate) fn publish_own(core: &Core, event: Event) {
     let event = event.with_stamp(&Stamp { source: core.source.clone(), cause: None });
     let matched = core.routes.lookup(&event);
-    if matched.subscribers.is_empty() {
+    if matched.is_empty() {
         return;
     }
     let Some(passage) = core.turnstile.pass() else { return };
     event.set_seq(passage.seq);
     matched.published.fetch_add(1, Relaxed);
     let load = Load::of(event.weight(event.bytes_of_it()));
-    let dispatched = dispatch::deliver(&matched, event, load, None);
+    let trouble = dispatch::deliver(&matched, event, load, None, false).trouble.unwrap_or_default();
+    for subscriber in &trouble.ended {
+        core.routes.remove(subscriber);
+        subscriber.end(DropReason::Unsubscribed);
+    }
     // The bus itself never waits: where there is no room, its event is dropped and counted.
-    let waits = dispatched.trouble.map(|trouble| trouble.waits).unwrap_or_default();
-    waits.into_iter().for_each(|mut wait| _ = wait.give_up());
+    trouble.waits.into_iter().for_each(|mut wait| _ = wait.give_up());
 }

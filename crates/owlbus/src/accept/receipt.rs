@@ -1,8 +1,22 @@
 //! What the publisher of an event gets to know.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    ops::Deref,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
-use crate::{event::EventId, journal::Seq};
+use crate::{
+    bus::Bus,
+    event::EventId,
+    handle::Origin,
+    journal::Seq,
+    settle::{Cycle, Settled, Tracker},
+    waits::On,
+};
 
 /// What became of an event that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +31,66 @@ pub struct Receipt {
     /// Names of the subscriptions that had no room, and dropped this event or an older one for it. `None` where the
     /// bus does not route the event itself.
     pub dropped: Option<Vec<Arc<str>>>,
+    /// Names of the subscriptions whose first attempt at an `Immediate` event had not ended when its publisher stopped
+    /// waiting. Empty for any other event: nobody waits for those.
+    pub unfinished: Vec<Arc<str>>,
     /// Whether the journal had the event already; a bus in memory never knows.
     pub duplicate: bool,
+}
+
+/// What the publisher of a tracked event gets to know: the [`Receipt`], and later what became of every delivery.
+pub struct Tracked {
+    receipt: Receipt,
+    tracker: Arc<Tracker>,
+    /// The handle it was published by, which knows the handler it was published in.
+    bus: Bus,
+    key: smol_str::SmolStr,
+}
+
+impl Tracked {
+    pub(super) fn new(receipt: Receipt, tracker: Arc<Tracker>, bus: Bus, key: smol_str::SmolStr) -> Self {
+        Self { receipt, tracker, bus, key }
+    }
+
+    /// The receipt alone.
+    #[must_use]
+    pub fn into_receipt(self) -> Receipt {
+        self.receipt
+    }
+
+    /// Waits until every subscription has settled the event, and gives what became of it in each: inline handlers
+    /// first, then by band, in it in the order they were subscribed. Those that did not want it after all are left out.
+    ///
+    /// There is no time after which it gives up; put one around it where you need one. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Cycle`] where this is awaited in a handler, and one of those that it waits for waits for that handler in turn.
+    pub async fn settled(&self) -> Result<Vec<Settled>, Cycle> {
+        let on = On { tracker: Some(Arc::clone(&self.tracker)), key: self.key.clone(), ..On::default() };
+        let origin = self.bus.origin().filter(Origin::runs);
+        let waiting = origin.map(|origin| self.bus.core().waits.begin(&origin, on)).transpose()?;
+        let mut settled = pin!(self.tracker.settled());
+        poll_fn(|cx| {
+            if let Poll::Ready(settled) = settled.as_mut().poll(cx) {
+                return Poll::Ready(Ok(settled));
+            }
+            waiting.as_ref().map_or(Poll::Pending, |waiting| waiting.poll_cycle(cx).map(Err))
+        })
+        .await
+    }
+}
+
+impl Deref for Tracked {
+    type Target = Receipt;
+
+    fn deref(&self) -> &Receipt {
+        &self.receipt
+    }
+}
+
+impl fmt::Debug for Tracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tracked").field(&self.receipt).finish()
+    }
 }

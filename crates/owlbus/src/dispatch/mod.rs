@@ -1,40 +1,38 @@
 //! Who gets an event.
 //!
-//! The routes say which subscriptions want it. Where one of them would rather refuse than drop, a place is reserved
-//! there before the event is anywhere; then every mailbox with room gets it, and for those that let a publisher wait
-//! the publisher waits.
+//! The routes say which subscriptions want it. Places that a publish must be sure of are taken before the event is
+//! anywhere; then the inline handlers run, every mailbox with room gets it, and for those that let a publisher wait the
+//! publisher waits.
 
+mod inside;
+mod reserved;
 mod routes;
 mod subscriber;
 mod tree;
 mod wait;
 
-use std::{sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
+pub(crate) use inside::{Inside, cause_inside, too_deep};
+pub(crate) use reserved::{Ahead, Reserved, reserve};
 pub(crate) use routes::{Matched, Routes};
 pub(crate) use subscriber::{Closable, Filter, OnGap, Subscriber, SubscriberId, Transform, Wanted};
 pub(crate) use wait::{Wait, Waited};
 
 use crate::{
-    event::Event,
-    handle::{Level, Load, Offer},
+    event::{Event, Priority},
+    handle::{DropReason, Level, Load, Offer, Queued},
+    settle::{Settlement, Tracker},
 };
-
-/// Places in mailboxes that refuse rather than drop, taken before the event is anywhere; given back when dropped.
-pub(crate) struct Reserved {
-    places: Vec<Arc<Subscriber>>,
-    /// Every refusing subscription that was asked, in the order of their ids.
-    asked: Vec<SubscriberId>,
-    load: Load,
-    /// Subscriptions that matched and whose filter panicked.
-    skipped: usize,
-}
+use reserved::Asked;
 
 /// What became of an event in the mailboxes.
 #[derive(Default)]
 pub(crate) struct Dispatched {
     /// Subscriptions that matched.
     pub(crate) matched: usize,
+    /// How far the event has come, where somebody wants to know.
+    pub(crate) tracker: Option<Arc<Tracker>>,
     /// What did not go smoothly; most events go without.
     pub(crate) trouble: Option<Box<Trouble>>,
 }
@@ -50,80 +48,90 @@ pub(crate) struct Trouble {
     pub(crate) pause: Duration,
     /// Where the publisher waits for room.
     pub(crate) waits: Vec<Wait>,
+    /// Inline subscriptions that were for one event, and had it.
+    pub(crate) ended: Vec<Arc<Subscriber>>,
 }
 
-/// Takes a place in each mailbox that would else refuse the event, or names one that has none.
-pub(crate) fn reserve(matched: &Matched, event: &Event, load: Load) -> Result<Reserved, Arc<str>> {
-    let mut reserved = Reserved { places: Vec::new(), asked: Vec::new(), load, skipped: 0 };
-    for subscriber in matched.subscribers.iter().filter(|subscriber| subscriber.rejects) {
-        reserved.asked.push(subscriber.id);
-        match subscriber.wants(event) {
-            Wanted::Yes => {}
-            Wanted::Skipped => {
-                reserved.skipped += 1;
-                continue;
-            }
-            Wanted::No => continue,
-        }
-        match subscriber.mailbox.reserve(load) {
-            Offer::Queued => reserved.places.push(Arc::clone(subscriber)),
-            Offer::Full => {
-                subscriber.unclaim();
-                return Err(Arc::clone(&subscriber.name));
-            }
-            Offer::Dropped { .. } | Offer::Closed => {}
-        }
-    }
-    Ok(reserved)
-}
-
-/// Puts the event into every mailbox that has room for it.
-pub(crate) fn deliver(matched: &Matched, event: Event, load: Load, reserved: Option<Reserved>) -> Dispatched {
+/// Runs the inline handlers, and puts the event into every mailbox that has room for it.
+pub(crate) fn deliver(
+    matched: &Rc<Matched>,
+    event: Event,
+    load: Load,
+    mut reserved: Option<Reserved>,
+    tracked: bool,
+) -> Dispatched {
+    let (seq, lane) = (event.seq(), event.priority());
     let mut dispatched = Dispatched::default();
-    let seq = event.seq();
-    let asked = reserved.map(|reserved| dispatched.redeem(reserved, &event)).unwrap_or_default();
+    if tracked || matched.banded || lane == Priority::Immediate {
+        dispatched.tracker = Some(Tracker::new(matched.all()));
+    }
+    let inside = Inside::enter(matched, &event);
+    dispatched.run_inline(matched, &event, inside.as_ref());
     // The last mailbox gets the publisher's own hold of the event: to let go of it afterwards would contend with the
     // worker that has it by then.
     let mut held = Some(event);
-    let last = matched.subscribers.len().saturating_sub(1);
-    for (place, subscriber) in matched.subscribers.iter().enumerate() {
-        if subscriber.rejects && asked.contains(&subscriber.id) {
-            continue;
-        }
+    let last = matched.queued.len().saturating_sub(1);
+    for (number, subscriber) in matched.queued.iter().enumerate() {
         let Some(event) = &held else { break };
-        match subscriber.wants(event) {
-            Wanted::Yes => {}
-            Wanted::Skipped => {
+        let place = matched.inline.len() + number;
+        inside.iter().for_each(|inside| inside.at(place));
+        let asked = match reserved.as_mut().and_then(|reserved| reserved.take(subscriber)) {
+            Some(asked) => asked,
+            None => Asked::of(subscriber.wants(event)),
+        };
+        let tracker = &dispatched.tracker;
+        let give = || {
+            let event = if number == last { held.take() } else { held.clone() };
+            let watched = tracker.as_ref().map(|tracker| tracker.watch(place));
+            Queued { event: event.expect("nobody but the last takes it"), load, watched }
+        };
+        let offered = match asked {
+            Asked::Wanted => subscriber.mailbox.offer(seq, load, lane, give),
+            Asked::Place => subscriber.mailbox.redeem(load, lane, give),
+            Asked::NoRoom => (Offer::Full, None),
+            Asked::Skipped => {
                 dispatched.matched += 1;
+                dispatched.over(place, Settlement::Skipped);
                 continue;
             }
-            Wanted::No => continue,
-        }
-        let offered = if place == last {
-            subscriber.mailbox.offer(seq, load, || held.take().expect("nobody but the last takes it"))
-        } else {
-            subscriber.mailbox.offer(seq, load, || event.clone())
+            Asked::Unwanted => {
+                dispatched.never(place);
+                continue;
+            }
         };
-        dispatched.note(subscriber, held.as_ref(), load, offered);
+        dispatched.note(subscriber, place, held.as_ref(), load, offered);
     }
     dispatched
 }
 
 impl Dispatched {
-    /// Puts the event into its reserved places. Gives the subscriptions that were asked.
-    fn redeem(&mut self, mut reserved: Reserved, event: &Event) -> Vec<SubscriberId> {
-        self.matched += reserved.skipped;
-        for subscriber in std::mem::take(&mut reserved.places) {
-            let offered = subscriber.mailbox.redeem(event, reserved.load);
-            self.note(&subscriber, Some(event), reserved.load, offered);
+    /// Runs the handlers that run in the publisher.
+    fn run_inline(&mut self, matched: &Matched, event: &Event, inside: Option<&Inside>) {
+        for (place, subscriber) in matched.inline.iter().enumerate() {
+            inside.iter().for_each(|inside| inside.at(place));
+            let handled = match subscriber.wants(event) {
+                Wanted::No => None,
+                Wanted::Skipped => Some(Settlement::Skipped),
+                Wanted::Yes => subscriber.inline.as_ref().and_then(|inline| inline.handle(subscriber, event)),
+            };
+            match handled {
+                Some(settlement) => {
+                    self.matched += 1;
+                    self.over(place, settlement);
+                    if subscriber.claimed.is_some() {
+                        self.trouble().ended.push(Arc::clone(subscriber));
+                    }
+                }
+                None => self.never(place),
+            }
         }
-        std::mem::take(&mut reserved.asked)
     }
 
     /// Notes what became of an event, which is still here where it found no room.
     fn note(
         &mut self,
         subscriber: &Arc<Subscriber>,
+        place: usize,
         event: Option<&Event>,
         load: Load,
         (offer, risen): (Offer, Option<Level>),
@@ -131,36 +139,49 @@ impl Dispatched {
         if let Some(level) = risen {
             self.trouble().risen.push((Arc::clone(subscriber), level));
         }
-        match (offer, event) {
-            (Offer::Queued, _) => {
-                self.matched += 1;
-                let pause = subscriber.brake();
-                if pause > Duration::ZERO {
-                    let trouble = self.trouble();
-                    trouble.pause = trouble.pause.max(pause);
-                }
-            }
-            (Offer::Dropped { missed }, _) => {
-                self.matched += 1;
+        match offer {
+            Offer::Queued => self.is_in(subscriber),
+            Offer::Displaced { missed } => {
+                self.is_in(subscriber);
                 self.trouble().dropped.push((Arc::clone(subscriber), missed));
             }
-            (Offer::Full, Some(event)) => {
-                self.trouble().waits.push(Wait::new(Arc::clone(subscriber), event, load));
+            Offer::Dropped => {
+                self.matched += 1;
+                self.over(place, Settlement::Dropped { reason: DropReason::Overflow });
+                self.trouble().dropped.push((Arc::clone(subscriber), 1));
             }
-            (Offer::Full, None) | (Offer::Closed, _) => {}
+            Offer::Full => {
+                let Some(event) = event.cloned() else { return };
+                let watched = self.tracker.as_ref().map(|tracker| tracker.watch(place));
+                let wait = Wait::new(Arc::clone(subscriber), Queued { event, load, watched });
+                self.trouble().waits.push(wait);
+            }
+            Offer::Closed => self.never(place),
+        }
+    }
+
+    fn is_in(&mut self, subscriber: &Subscriber) {
+        self.matched += 1;
+        let pause = subscriber.brake();
+        if pause > Duration::ZERO {
+            let trouble = self.trouble();
+            trouble.pause = trouble.pause.max(pause);
+        }
+    }
+
+    fn over(&self, place: usize, settlement: Settlement) {
+        if let Some(tracker) = &self.tracker {
+            tracker.over(place, settlement);
+        }
+    }
+
+    fn never(&self, place: usize) {
+        if let Some(tracker) = &self.tracker {
+            tracker.never(place);
         }
     }
 
     fn trouble(&mut self) -> &mut Trouble {
         self.trouble.get_or_insert_default()
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        for subscriber in self.places.drain(..) {
-            subscriber.mailbox.release(self.load);
-            subscriber.unclaim();
-        }
     }
 }

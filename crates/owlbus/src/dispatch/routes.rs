@@ -6,6 +6,7 @@
 
 use std::{
     cell::RefCell,
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     hash::{BuildHasher, Hasher},
     rc::Rc,
@@ -29,8 +30,39 @@ use crate::{event::Event, stats::TopicCounts, topic::Topic};
 
 /// The subscriptions that want events of one topic and one type, and the counter of that topic.
 pub(crate) struct Matched {
-    pub(crate) subscribers: Vec<Arc<Subscriber>>,
+    /// Those whose handlers run in the publisher; the highest band first, and in it in the order they were made.
+    pub(crate) inline: Vec<Arc<Subscriber>>,
+    /// Those with mailboxes, in the same order.
+    pub(crate) queued: Vec<Arc<Subscriber>>,
+    /// Whether those with mailboxes are of several bands.
+    pub(crate) banded: bool,
+    /// Whether publishing runs code of users: a filter, or an inline handler.
+    pub(crate) runs_code: bool,
     pub(crate) published: Arc<AtomicU64>,
+}
+
+impl Matched {
+    pub(crate) fn new(mut subscribers: Vec<Arc<Subscriber>>, published: Arc<AtomicU64>) -> Self {
+        subscribers.sort_by_key(|subscriber| (Reverse(subscriber.band), subscriber.id));
+        let (inline, queued): (Vec<_>, Vec<_>) =
+            subscribers.into_iter().partition(|subscriber| subscriber.inline.is_some());
+        Self {
+            banded: queued.first().map(|first| first.band) != queued.last().map(|last| last.band),
+            runs_code: !inline.is_empty() || queued.iter().any(|subscriber| subscriber.filter.is_some()),
+            inline,
+            queued,
+            published,
+        }
+    }
+
+    /// All of them; a subscription's place here is its place among the deliveries of the event.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Subscriber>> {
+        self.inline.iter().chain(&self.queued)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inline.is_empty() && self.queued.is_empty()
+    }
 }
 
 /// The subscriptions of one bus, by what they want.
@@ -112,7 +144,7 @@ impl Routes {
         let subscribers =
             ids.iter().filter_map(|id| table.subscribers.get(id)).filter(wants_type).cloned().collect();
         drop(table);
-        Matched { subscribers, published: self.counts.of(topic) }
+        Matched::new(subscribers, self.counts.of(topic))
     }
 
     /// Adds a subscription under its name, or gives it back where the name is taken.
@@ -130,7 +162,7 @@ impl Routes {
                 table.by_type.entry((*event_type).into()).or_default().push(subscriber.id);
             }
         }
-        if subscriber.rejects {
+        if subscriber.rejects() {
             self.rejecting.fetch_add(1, Relaxed);
         }
         if subscriber.hears_own() {
@@ -152,7 +184,7 @@ impl Routes {
         if subscriber.patterns.is_empty() {
             table.forget_types(subscriber);
         }
-        if subscriber.rejects {
+        if subscriber.rejects() {
             self.rejecting.fetch_sub(1, Relaxed);
         }
         if subscriber.hears_own() {

@@ -11,9 +11,10 @@ use std::{
 
 use crate::{
     event::Event,
-    handle::{CUT_OFF, DropReason, Gap, Mailbox, Queued},
+    handle::{DropReason, Finish, Gap, Inline, Mailbox, Overflow, Queued},
     sync::atomic::AtomicBool,
     topic::Pattern,
+    waits::Waits,
 };
 
 pub(crate) type Filter = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
@@ -39,8 +40,14 @@ pub(crate) struct Subscriber {
     pub(crate) claimed: Option<AtomicBool>,
     /// From which share of its room on it slows publishers down, and by how much.
     pub(crate) slow_from: Option<(f64, Duration)>,
-    /// Whether the mailbox reserves a place before the event is anywhere.
-    pub(crate) rejects: bool,
+    /// Its place among the subscriptions that get one event: those above it go before.
+    pub(crate) band: i32,
+    /// How long its deliveries wait for those above to start.
+    pub(crate) band_wait: Duration,
+    /// The handler, where it runs in the publisher; nothing enters the mailbox then.
+    pub(crate) inline: Option<Inline>,
+    /// Who waits for whom on the bus.
+    pub(crate) waits: Arc<Waits>,
     /// Whether a stream takes its events, rather than tasks of the bus: a shutdown waits until they were given out.
     pub(crate) streamed: bool,
     pub(crate) mailbox: Mailbox,
@@ -127,7 +134,20 @@ impl Subscriber {
 
     /// The handling of a delivery was cut off.
     pub(crate) fn cut_off(&self, queued: Queued) {
-        self.mailbox.finish(&queued, CUT_OFF);
+        self.lose(queued, DropReason::Shutdown);
+    }
+
+    /// A delivery that was taken is lost.
+    pub(crate) fn lose(&self, queued: Queued, reason: DropReason) {
+        self.mailbox.finish(&queued, Finish::Dropped(reason));
+        if let Some(watched) = &queued.watched {
+            watched.dropped(reason);
+        }
+    }
+
+    /// Whether a publish takes a place here before the event is anywhere, because it would else be refused.
+    pub(crate) fn rejects(&self) -> bool {
+        self.inline.is_none() && self.mailbox.overflow() == Overflow::Reject
     }
 
     /// Ends the subscription: nothing more starts. Gives back what had not started.
@@ -136,7 +156,36 @@ impl Subscriber {
         self.filter.close();
         self.transform.close();
         self.on_gap.close();
+        if let Some(inline) = &self.inline {
+            inline.close();
+        }
         left
+    }
+}
+
+#[cfg(test)]
+impl Subscriber {
+    /// A subscription that wants whatever it is given.
+    pub(crate) fn bare(name: &str, band: i32, mailbox: Mailbox) -> Self {
+        Self {
+            id: band.unsigned_abs().into(),
+            name: name.into(),
+            patterns: Vec::new(),
+            types: None,
+            filter: Closable::new(None),
+            transform: Closable::new(None),
+            on_gap: Closable::new(None),
+            claimed: None,
+            slow_from: None,
+            band,
+            // Longer than any test.
+            band_wait: Duration::from_secs(1 << 30),
+            inline: None,
+            waits: Arc::default(),
+            streamed: false,
+            mailbox,
+            filtered: AtomicU64::new(0),
+        }
     }
 }
 
@@ -152,6 +201,10 @@ impl<F: Clone> Closable<F> {
         Self { present: code.is_some(), code: RwLock::new(code) }
     }
 
+    pub(crate) fn is_some(&self) -> bool {
+        self.present
+    }
+
     pub(crate) fn open(&self) -> Option<F> {
         if !self.present {
             return None;
@@ -159,7 +212,7 @@ impl<F: Clone> Closable<F> {
         self.code.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         let code = self.code.write().unwrap_or_else(PoisonError::into_inner).take();
         // Dropped here, after the lock.
         drop(code);

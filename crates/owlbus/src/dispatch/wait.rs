@@ -10,8 +10,7 @@ use tokio::time::Instant;
 use super::subscriber::Subscriber;
 use crate::{
     clock,
-    event::Event,
-    handle::{DropReason, Entered, Load},
+    handle::{DropReason, Entered, Queued, Ticket},
 };
 
 /// A publisher's wait for room in one mailbox. Dropped before its end, it counts as timed out.
@@ -32,8 +31,8 @@ pub(crate) enum Waited {
 
 impl Wait {
     /// Stands in line.
-    pub(crate) fn new(subscriber: Arc<Subscriber>, event: &Event, load: Load) -> Self {
-        let state = subscriber.mailbox.enter(event, load, Waker::noop());
+    pub(crate) fn new(subscriber: Arc<Subscriber>, queued: Queued) -> Self {
+        let state = subscriber.mailbox.enter(queued, Waker::noop());
         let deadline = clock::deadline(subscriber.mailbox.patience());
         Self { subscriber, state, deadline }
     }
@@ -41,6 +40,14 @@ impl Wait {
     /// When the publisher loses patience.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Its place in the line, while it stands there.
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        match self.state {
+            Entered::Waiting(ticket) => Some(ticket),
+            _ => None,
+        }
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {

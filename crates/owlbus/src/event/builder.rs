@@ -109,8 +109,7 @@ impl<B> EventBuilder<B> {
         self
     }
 
-    /// How urgent it is, for those who read it. Default: `Normal`. A bus in memory delivers in the order of publishing
-    /// whatever the priority.
+    /// How urgent it is: the lane it takes in each mailbox. Default: `Normal`.
     pub fn priority(mut self, priority: Priority) -> Self {
         self.event.header_mut().priority = priority;
         self

@@ -9,7 +9,7 @@ use super::{
     content::Content,
     delivery::Delivery,
     handler::Handler,
-    worker::{cause, caused_by},
+    origin::{on_behalf_of, origin},
 };
 use crate::settle::{HandlerError, IntoOutcome, Outcome};
 
@@ -32,8 +32,8 @@ where
     R: IntoOutcome,
 {
     async fn handle(&self, delivery: Delivery<T>) -> Result<Outcome, HandlerError> {
-        let (function, cause) = (Arc::clone(&self.0), cause());
-        let call = spawn_blocking(move || caused_by(cause, || function(delivery).into_outcome()));
+        let (function, origin) = (Arc::clone(&self.0), origin());
+        let call = spawn_blocking(move || on_behalf_of(origin, || function(delivery).into_outcome()));
         call.await.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(panic) => Err(HandlerError::permanent(panicked(panic))),
             Err(cancelled) => Err(HandlerError::temporary(cancelled)),

@@ -4,11 +4,17 @@ use std::{
     fmt,
     marker::PhantomData,
     ops::Deref,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU64,
+            Ordering::{Acquire, Release},
+        },
+    },
     time::{Duration, SystemTime},
 };
 
-use super::{content::Content, subscription::Subscription};
+use super::{content::Content, extensions::Extensions, origin::Origin, subscription::Subscription};
 use crate::{
     accept::{PublishError, Receipt},
     bus::Bus,
@@ -25,6 +31,9 @@ pub struct Delivery<T = Event> {
     event: Event,
     seat: Arc<Seat>,
     attempt: u32,
+    /// Which of its worker's attempts this is.
+    turn: u64,
+    extensions: Extensions,
     content: PhantomData<fn() -> T>,
 }
 
@@ -32,13 +41,36 @@ pub struct Delivery<T = Event> {
 pub(crate) struct Seat {
     pub(crate) subscription: Subscription,
     pub(crate) bus: crate::bus::WeakBus,
+    /// The worker's number.
+    pub(crate) worker: usize,
+    /// Changes when an attempt begins, and when it ends. Written by the worker only.
+    turn: AtomicU64,
+}
+
+impl Seat {
+    pub(crate) fn new(subscription: Subscription, bus: crate::bus::WeakBus, worker: usize) -> Self {
+        Self { subscription, bus, worker, turn: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn next_turn(&self) {
+        self.turn.store(self.turn() + 1, Release);
+    }
+
+    pub(crate) fn turn(&self) -> u64 {
+        self.turn.load(Acquire)
+    }
+
+    pub(crate) fn is_at(&self, turn: u64) -> bool {
+        self.turn() == turn
+    }
 }
 
 impl<T: Content> Delivery<T> {
     /// A delivery whose event is known to have the content.
     pub(crate) fn new(event: Event, seat: Arc<Seat>, attempt: u32) -> Result<Self, ContentError> {
         T::of(&event)?;
-        Ok(Self { event, seat, attempt, content: PhantomData })
+        let turn = seat.turn();
+        Ok(Self { event, seat, attempt, turn, extensions: Extensions::default(), content: PhantomData })
     }
 
     /// The data, as the handler asked for it.
@@ -93,6 +125,17 @@ impl<T> Delivery<T> {
         Moment::now().since(self.event.accepted())
     }
 
+    /// Values that code around the handler attached: a [`Handler`](crate::Handler) that wraps another one, for instance.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The place to attach a value for the code that gets the delivery next.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
     /// Publishes an event that this one caused: it has this event's correlation, and this event's id as its cause.
     ///
     /// # Errors
@@ -130,10 +173,15 @@ impl<T> Delivery<T> {
 
     /// The bus the event came over; `None` when its last handle is gone.
     ///
+    /// The handle knows the delivery, in other tasks too: what is published by it is caused by the event, and as long as the
+    /// delivery runs, a wait of it counts as the handler's. So where the handler waits for a task that publishes, a loop
+    /// of waits ends with [`PublishError::Cycle`]. A task that nobody waits for takes a clone of an ordinary handle.
+    ///
     /// A handler that keeps a [`Bus`] of its own keeps that bus alive until it is shut down; this does not.
     #[must_use]
     pub fn bus(&self) -> Option<Bus> {
-        self.seat.bus.upgrade()
+        let origin = Origin::at(&self.seat, self.turn, &self.event);
+        self.seat.bus.upgrade().map(|bus| bus.on_behalf_of(origin))
     }
 }
 

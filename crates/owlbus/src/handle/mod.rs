@@ -4,15 +4,19 @@
 //! [`Handler`] for each, and pass what that said on to settle. A stream is a worker whose loop the user writes.
 
 mod attempt;
+mod band;
 mod blocking;
 mod content;
 mod delivery;
+mod extensions;
 mod handler;
-mod keys;
+mod inline;
 mod load;
 mod mailbox;
 mod on;
+mod origin;
 mod overflow;
+mod pause;
 mod pressure;
 mod stream;
 mod subscription;
@@ -20,17 +24,21 @@ mod worker;
 mod workers;
 
 pub(crate) use attempt::panicked;
+pub use band::Band;
 pub use content::Content;
 pub use delivery::Delivery;
+pub use extensions::Extensions;
 pub use handler::Handler;
+pub(crate) use inline::Inline;
 pub(crate) use load::{Load, MOST_BYTES, MOST_EVENTS};
 #[doc(hidden)]
 pub use mailbox::Dropped;
-pub(crate) use mailbox::{Entered, Figures, Finish, Mailbox, Offer, Queued};
+pub(crate) use mailbox::{Entered, Figures, Finish, Front, Mailbox, Offer, Queued, Ticket};
 pub use on::{On, SubscribeError};
+pub(crate) use origin::{Origin, origin};
 pub use overflow::{DropReason, Gap, Overflow};
+pub(crate) use pause::Pause;
 pub use pressure::Level;
 pub use stream::{EventStream, Received};
 pub use subscription::{Subscription, SubscriptionGuard};
-pub(crate) use worker::{CUT_OFF, cause};
 pub(crate) use workers::Workers;

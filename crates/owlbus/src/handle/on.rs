@@ -12,11 +12,13 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{
+    band::Band,
     blocking::Blocking,
     content::Content,
     delivery::{Delivery, Seat},
     handler::Handler,
-    mailbox::Mailbox,
+    inline::Inline,
+    mailbox::{Mailbox, Shape},
     overflow::{Gap, Overflow},
     pressure::Marks,
     stream::EventStream,
@@ -64,6 +66,9 @@ const MOST_CONCURRENT: usize = 10_000;
 /// How many keys run at once unless the subscription says otherwise.
 const KEYS_AT_ONCE: usize = 16;
 
+/// How long an event waits for subscriptions of a higher priority to start on it, unless its subscription says otherwise.
+const BAND_WAIT: Duration = Duration::from_secs(1);
+
 /// A subscription that is being made: which events, in which order, how many at once, and what if there are too
 /// many. Ends in [`handle`](On::handle) or [`stream`](On::stream).
 #[must_use = "nothing is subscribed until `handle` or `stream` is called"]
@@ -78,8 +83,22 @@ pub struct On<'a> {
     once: bool,
     concurrency: Option<usize>,
     by_key: bool,
+    band: Band,
+    band_wait: Option<Duration>,
     slow_from: Option<(f64, Duration)>,
     mailbox: MailboxConfig,
+    /// Whether the subscription says anything about its mailbox, which not every kind of handler has.
+    has_mailbox: bool,
+}
+
+/// Who handles the events of a subscription.
+enum Kind {
+    /// Tasks of the bus.
+    Workers,
+    /// Whoever asks the stream.
+    Stream,
+    /// The publishers.
+    Inline(Inline),
 }
 
 /// The types a subscription wants.
@@ -117,8 +136,11 @@ impl<'a> On<'a> {
             once: false,
             concurrency: None,
             by_key: false,
+            band: Band::default(),
+            band_wait: None,
             slow_from: None,
             mailbox: bus.core().mailbox,
+            has_mailbox: false,
         }
     }
 
@@ -177,11 +199,30 @@ impl<'a> On<'a> {
         self
     }
 
+    /// Goes before subscriptions of a lower priority, and after those of a higher: a number, or one of the named
+    /// [`Band`]s. Default: 0, [`Band::NORMAL`].
+    ///
+    /// Every event goes to all mailboxes at once; below, it cannot start before each subscription above has had its first
+    /// try at it, has missed it, or has not started within [`band_wait`](Self::band_wait). The events behind it wait too,
+    /// so that their order is kept.
+    pub fn priority(mut self, priority: impl Into<Band>) -> Self {
+        self.band = priority.into();
+        self
+    }
+
+    /// How long an event waits here for subscriptions of a higher priority to start on it; those that have started by
+    /// then are waited for until their first attempt ends. Counted from the publish. Default: 1 s.
+    pub fn band_wait(mut self, wait: Duration) -> Self {
+        self.band_wait = Some(wait);
+        self
+    }
+
     /// Room for events that are not handled yet, and what happens to an event when there is none. Default: that of
-    /// the bus.
+    /// the bus. `Immediate` events have 64 places beside it.
     pub fn mailbox(mut self, events: usize, overflow: Overflow) -> Self {
         self.mailbox.events = events;
         self.mailbox.overflow = overflow;
+        self.has_mailbox = true;
         self
     }
 
@@ -189,6 +230,7 @@ impl<'a> On<'a> {
     /// mailbox is empty.
     pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
         self.mailbox.bytes = bytes;
+        self.has_mailbox = true;
         self
     }
 
@@ -255,6 +297,85 @@ impl<'a> On<'a> {
         self.start::<T, _>(Blocking::new(function), code_name::<F>())
     }
 
+    /// As [`handle_blocking`](Self::handle_blocking), without an await.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    pub fn handle_blocking_now<T, F, R>(self, function: F) -> Result<Subscription, SubscribeError>
+    where
+        T: Content,
+        F: Fn(Delivery<T>) -> R + Send + Sync + 'static,
+        R: IntoOutcome + 'static,
+    {
+        self.start::<T, _>(Blocking::new(function), code_name::<F>())
+    }
+
+    /// Subscribes a function that runs in the publisher, before the event enters any mailbox: for cheap observers.
+    ///
+    /// It gets the event (`|event: &Event| …`), its data as JSON (`&serde_json::Value`) or as a type that derives `Event`,
+    /// and is called by several publishers at once. It must be quick: publishers wait for it. Its error or panic is counted
+    /// and logged, and nothing to the publisher. It publishes with [`Bus::try_publish`], at most 16 deep.
+    ///
+    /// It has no mailbox and no worker: `concurrency`, `ordered_by_key`, `mailbox`, `mailbox_bytes`, `slow_from`, `on_gap` and
+    /// `band_wait` are refused. It runs on a paused bus too.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    ///
+    /// ```
+    /// # async fn example(bus: owlbus::Bus) -> Result<(), owlbus::SubscribeError> {
+    /// use std::sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}};
+    ///
+    /// use owlbus::Event;
+    ///
+    /// let count = Arc::new(AtomicU64::new(0));
+    /// let counter = count.clone();
+    /// bus.on("hook.**").inline(move |_: &Event| _ = counter.fetch_add(1, Relaxed)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn inline<T, F, R>(self, function: F) -> Result<Subscription, SubscribeError>
+    where
+        T: Content,
+        F: Fn(&T) -> R + Send + Sync + 'static,
+        R: IntoOutcome,
+    {
+        self.inline_now(function)
+    }
+
+    /// As [`inline`](Self::inline), without an await. No runtime is needed.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    pub fn inline_now<T, F, R>(self, function: F) -> Result<Subscription, SubscribeError>
+    where
+        T: Content,
+        F: Fn(&T) -> R + Send + Sync + 'static,
+        R: IntoOutcome,
+    {
+        let refused = [
+            ("concurrency", self.concurrency.is_some()),
+            ("ordered_by_key", self.by_key),
+            ("mailbox", self.has_mailbox),
+            ("slow_from", self.slow_from.is_some()),
+            ("on_gap", self.on_gap.is_some()),
+            ("band_wait", self.band_wait.is_some()),
+        ];
+        if let Some((setting, _)) = refused.into_iter().find(|(_, given)| *given) {
+            let problem = "is for handlers with a mailbox; an inline handler runs in the publisher: leave it out, \
+                           or use `handle`";
+            return Err(ConfigError::new(setting, problem).into());
+        }
+        let bus = self.bus;
+        let (subscriber, _) =
+            self.register(T::TYPES, code_name::<F>(), Kind::Inline(Inline::new(function)))?;
+        bus.core().announce();
+        Ok(Subscription::new(bus.core(), subscriber))
+    }
+
     /// Enters the subscription into the routes, and starts its workers.
     fn start<T: Content, H: Handler<T>>(
         self,
@@ -264,13 +385,13 @@ impl<'a> On<'a> {
         let bus = self.bus;
         let runtime = Handle::try_current().ok().or_else(|| bus.core().runtime.clone());
         let runtime = runtime.ok_or(SubscribeError::NoRuntime)?;
-        let (subscriber, workers) = self.register(T::TYPES, default_name, false)?;
+        let (subscriber, workers) = self.register(T::TYPES, default_name, Kind::Workers)?;
 
         let subscription = Subscription::new(bus.core(), subscriber);
         let handler = Arc::new(handler);
         let tasks = (0..workers).map(|number| {
-            let seat = Seat { subscription: subscription.clone(), bus: bus.downgrade() };
-            runtime.spawn(worker::work::<T, H>(Arc::clone(&handler), Arc::new(seat), number))
+            let seat = Seat::new(subscription.clone(), bus.downgrade(), number);
+            runtime.spawn(worker::work::<T, H>(Arc::clone(&handler), Arc::new(seat)))
         });
         bus.core().workers.add(tasks);
         bus.core().announce();
@@ -289,7 +410,7 @@ impl<'a> On<'a> {
             return Err(ConfigError::new("concurrency, ordered_by_key and on_gap", problem).into());
         }
         self.concurrency = Some(1);
-        let (subscriber, _) = self.register(None, "stream", true)?;
+        let (subscriber, _) = self.register(None, "stream", Kind::Stream)?;
         bus.core().announce();
         Ok(EventStream::new(Subscription::new(bus.core(), subscriber)))
     }
@@ -299,7 +420,7 @@ impl<'a> On<'a> {
         self,
         content: Option<&'static [&'static str]>,
         default_name: &str,
-        streamed: bool,
+        kind: Kind,
     ) -> Result<(Arc<Subscriber>, usize), SubscribeError> {
         static LAST: AtomicU64 = AtomicU64::new(0);
 
@@ -328,6 +449,7 @@ impl<'a> On<'a> {
         };
         let MailboxConfig { events, bytes, overflow } = self.mailbox;
         let marks = Marks { events: events as u64, bytes: bytes as u64 };
+        let shape = Shape { marks, overflow, workers, by_key: self.by_key };
         let mut subscriber = Subscriber {
             id: LAST.fetch_add(1, Relaxed),
             name: self.name.as_deref().map_or_else(|| core.routes.free_name(default_name), Arc::from),
@@ -338,16 +460,15 @@ impl<'a> On<'a> {
             on_gap: Closable::new(self.on_gap),
             claimed: self.once.then(AtomicBool::default),
             slow_from: self.slow_from,
-            rejects: overflow == Overflow::Reject,
-            streamed,
-            mailbox: Mailbox::new(
-                marks,
-                overflow,
-                workers,
-                self.by_key,
-                Arc::clone(&core.paused),
-                Arc::clone(&core.memory),
-            ),
+            band: self.band.0,
+            band_wait: self.band_wait.unwrap_or(BAND_WAIT),
+            waits: Arc::clone(&core.waits),
+            streamed: matches!(kind, Kind::Stream),
+            inline: match kind {
+                Kind::Inline(inline) => Some(inline),
+                Kind::Workers | Kind::Stream => None,
+            },
+            mailbox: Mailbox::new(shape, Arc::clone(&core.pause), Arc::clone(&core.memory)),
             filtered: AtomicU64::new(0),
         };
         loop {

@@ -79,6 +79,12 @@ impl Gap {
         Self { missed: 1, reason, first: seq, last: seq }
     }
 
+    /// This gap and one more of the same reason, as one.
+    pub(crate) fn and(mut self, later: Gap) -> Self {
+        self.absorb(later);
+        self
+    }
+
     /// Adds what `later` tells, where both have the same reason; `false` where they have not.
     pub(crate) fn absorb(&mut self, later: Gap) -> bool {
         let same = self.reason == later.reason;

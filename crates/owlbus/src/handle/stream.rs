@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     attempt::panicked,
-    mailbox::{Finish, Queued, Taken},
+    mailbox::{Queued, Taken},
     overflow::{DropReason, Gap},
     subscription::Subscription,
     worker::Hand,
@@ -131,8 +131,7 @@ impl futures_core::Stream for EventStream {
 impl Drop for EventStream {
     fn drop(&mut self) {
         if let Some(queued) = self.given.take() {
-            let finish = Finish::Dropped(DropReason::Unsubscribed);
-            self.subscription.subscriber().mailbox.finish(&queued, finish);
+            self.subscription.subscriber().lose(queued, DropReason::Unsubscribed);
         }
         self.subscription.unsubscribe();
         self.subscription.gave_out();

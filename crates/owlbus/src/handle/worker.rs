@@ -1,11 +1,16 @@
 //! A worker: takes what is next from the mailbox, and sees it through.
 
 use std::{
-    cell::RefCell,
-    future::poll_fn,
+    future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+};
+
+use tokio::{
+    runtime::Handle,
+    time::{Instant, Sleep, sleep_until},
 };
 
 use super::{
@@ -13,30 +18,16 @@ use super::{
     content::Content,
     delivery::Seat,
     handler::Handler,
-    mailbox::{Finish, Queued, Taken},
-    overflow::{DropReason, Gap},
+    mailbox::{Queued, Taken, Taking},
+    origin,
+    overflow::Gap,
 };
-use crate::{dispatch::Subscriber, event::Cause, settle::settle};
-
-tokio::task_local! {
-    /// The event this task handles, as the cause of what the task publishes meanwhile.
-    static HANDLING: RefCell<Option<Cause>>;
-}
-
-/// The event whose handler is running in this task.
-pub(crate) fn cause() -> Option<Cause> {
-    HANDLING.try_with(|handling| handling.borrow().clone()).ok().flatten()
-}
-
-/// Runs code of a handler in another thread; what it publishes has the same cause.
-pub(crate) fn caused_by<R>(cause: Option<Cause>, code: impl FnOnce() -> R) -> R {
-    HANDLING.sync_scope(RefCell::new(cause), code)
-}
+use crate::{dispatch::Subscriber, settle::settle};
 
 /// Takes and handles deliveries until there will be none any more.
-pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<Seat>, number: usize) {
+pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<Seat>) {
     let subscriber = Arc::clone(seat.subscription.subscriber());
-    let mut hand = Hand::new(Arc::clone(&subscriber), number);
+    let mut hand = Hand::new(Arc::clone(&subscriber), seat.worker);
     let deliveries = async {
         while let Some(taken) = poll_fn(|cx| hand.poll_take(cx)).await {
             match taken {
@@ -45,7 +36,7 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
             }
         }
     };
-    HANDLING.scope(RefCell::new(None), deliveries).await;
+    origin::at_work(Arc::clone(&seat), deliveries).await;
 }
 
 async fn handle<T: Content, H: Handler<T>>(
@@ -56,9 +47,9 @@ async fn handle<T: Content, H: Handler<T>>(
 ) {
     let event = queued.event.clone();
     let mut running = Running { subscriber, queued: Some(queued) };
-    HANDLING.with(|handling| *handling.borrow_mut() = Some(event.cause()));
+    origin::begin(&event);
     let said = attempt(handler, seat, event).await;
-    HANDLING.with(|handling| *handling.borrow_mut() = None);
+    origin::end();
     if let Some(queued) = running.queued.take() {
         settle(subscriber, &queued, said);
         let_go(queued);
@@ -102,25 +93,53 @@ pub(crate) struct Hand {
     pub(crate) subscriber: Arc<Subscriber>,
     number: usize,
     asleep: bool,
+    /// Rings when an event has been held back by its band for as long as it may be.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Hand {
     pub(crate) fn new(subscriber: Arc<Subscriber>, number: usize) -> Self {
-        Self { subscriber, number, asleep: false }
+        Self { subscriber, number, asleep: false, alarm: None }
     }
 
     /// The next event that may start. Gives way to other tasks as often as tokio's own channels do.
     pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Option<Taken>> {
         let given = ready!(tokio::task::coop::poll_proceed(cx));
-        if std::mem::take(&mut self.asleep) {
-            self.subscriber.mailbox.awake(self.number);
+        loop {
+            if std::mem::take(&mut self.asleep) {
+                self.subscriber.mailbox.awake(self.number);
+            }
+            let until = match self.subscriber.mailbox.take(self.number, cx.waker()) {
+                Taking::Taken(taken) => {
+                    given.made_progress();
+                    if let Taken::Event(Queued { watched: Some(watched), .. }) = &taken {
+                        watched.started(self.number);
+                    }
+                    return Poll::Ready(Some(taken));
+                }
+                Taking::Over => {
+                    given.made_progress();
+                    return Poll::Ready(None);
+                }
+                Taking::Asleep { until } => until,
+            };
+            self.asleep = true;
+            self.subscriber.waits.recheck();
+            let Some(until) = until else { return Poll::Pending };
+            ready!(self.poll_alarm(until, cx));
         }
-        let taken = self.subscriber.mailbox.poll_take(self.number, cx);
-        match taken {
-            Poll::Ready(_) => given.made_progress(),
-            Poll::Pending => self.asleep = true,
+    }
+
+    /// Waits until then. Where there is no runtime there is no clock, and only an end of what goes before counts.
+    fn poll_alarm(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if Handle::try_current().is_err() {
+            return Poll::Pending;
         }
-        taken
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if alarm.deadline() != until {
+            alarm.as_mut().reset(until);
+        }
+        alarm.as_mut().poll(cx)
     }
 }
 
@@ -132,6 +151,3 @@ impl Drop for Hand {
         }
     }
 }
-
-/// How a delivery ends whose handling was cut off.
-pub(crate) const CUT_OFF: Finish = Finish::Dropped(DropReason::Shutdown);

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use super::{DropReason, Entry, Event, Intake, Mailbox, Queued, State, Ticket};
+use super::{DropReason, Event, Intake, Mailbox, State};
 use crate::sync::atomic::Ordering::SeqCst;
 
 impl Mailbox {
@@ -27,20 +27,17 @@ impl Mailbox {
             return Vec::new();
         }
         intake.state = State::Closed(reason);
-        let mut left: Vec<Queued> = work.keys.as_mut().map_or(Vec::new(), |keys| keys.clear());
-        let entries = work.entries.drain(..).chain(intake.entries.drain(..));
-        left.extend(entries.filter_map(Entry::into_event));
+        work.line.refill(&mut intake.entries, !self.mixed.load(SeqCst));
+        let mut left = work.line.clear();
         // Nobody is there any more to be told of what was missed.
-        work.gap = None;
+        work.displaced = None;
         for queued in &left {
-            intake.admitted -= queued.load;
+            *intake.counted(queued.lane()) -= queued.load;
         }
         intake.dropped.count(reason, left.len() as u64);
 
-        // Publishers are let in by ascending ticket: those from here on never were.
-        intake.turned_away = intake.waiting.front().map_or(Ticket(intake.next_ticket), |first| first.ticket);
-        let (mut outside, mut wakers): (Vec<_>, Vec<_>) =
-            intake.waiting.drain(..).map(|waiting| (waiting.queued, waiting.waker)).unzip();
+        let (urgent, others) = (intake.outside_urgent.close(), intake.outside.close());
+        let (mut outside, mut wakers): (Vec<_>, Vec<_>) = urgent.into_iter().chain(others).unzip();
         // A bus that ends loses what waits outside; a subscription that ends never matched it.
         if reason == DropReason::Shutdown {
             intake.matched += outside.len() as u64;
@@ -55,7 +52,7 @@ impl Mailbox {
 
         // Events hold values of users, which are dropped after the locks, and after everybody knows.
         wakers.into_iter().for_each(Waker::wake);
-        left.into_iter().map(|queued| queued.event).collect()
+        left.into_iter().map(|queued| queued.dropped(reason)).collect()
     }
 
     /// Wakes all workers, after a pause.

@@ -5,30 +5,34 @@ use std::{
     time::Duration,
 };
 
-use super::{DropReason, Entry, Event, Gap, Intake, Level, Load, Mailbox, Overflow, Queued, State, Waiting};
+use super::{
+    DropReason, Entry, Gap, Intake, Lane, Level, Load, Mailbox, Outside, Overflow, Queued, State, Ticket,
+    URGENT_PLACES,
+};
 use crate::{
     journal::Seq,
-    sync::atomic::Ordering::{Relaxed, SeqCst},
+    sync::{
+        MutexGuard,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
 };
 
 /// What became of an event that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
     Queued,
-    /// The policy is to wait, and there is no room: see [`Mailbox::enter`].
-    Full,
-    /// Events were dropped for want of room: this one, or older ones in whose place it is now.
-    Dropped {
+    /// It is in, and others that had not started were dropped for it.
+    Displaced {
         /// How many.
         missed: u64,
     },
+    /// The policy is to wait, and there is no room: see [`Mailbox::enter`].
+    Full,
+    /// It was dropped for want of room.
+    Dropped,
     /// The subscription has ended: it no longer matches anything.
     Closed,
 }
-
-/// A place among the publishers that wait for room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(pub(super) u64);
 
 /// What became of a publisher that came to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +46,20 @@ pub(crate) enum Entered {
 impl Mailbox {
     /// Offers an event without waiting, and has it given where it gets in. Says also which level the mailbox has
     /// risen to, where it has.
-    pub(crate) fn offer(&self, seq: Seq, load: Load, give: impl FnOnce() -> Event) -> (Offer, Option<Level>) {
+    pub(crate) fn offer(
+        &self,
+        seq: Seq,
+        load: Load,
+        lane: Lane,
+        give: impl FnOnce() -> Queued,
+    ) -> (Offer, Option<Level>) {
         let mut intake = self.intake.0.lock();
         if matches!(intake.state, State::Closed(_)) {
             return (Offer::Closed, None);
         }
-        if self.has_room(&mut intake, load) {
-            intake.append(Queued { event: give(), load });
-            intake.admitted += load;
+        if self.has_room(&mut intake, load, lane) {
+            self.append(&mut intake, give());
+            *intake.counted(lane) += load;
             let risen = self.risen(&mut intake);
             self.unlock_and_wake(intake);
             return (Offer::Queued, risen);
@@ -57,15 +67,15 @@ impl Mailbox {
         let risen = self.risen(&mut intake);
         match self.overflow {
             Overflow::Block { .. } => (Offer::Full, risen),
-            Overflow::Reject | Overflow::DropNewest => {
-                intake.miss(Gap::one(DropReason::Overflow, seq));
-                self.unlock_and_wake(intake);
-                (Offer::Dropped { missed: 1 }, risen)
-            }
-            Overflow::DropOldest => {
+            overflow if self.may_displace(overflow, lane) => {
                 drop(intake);
-                let (offer, now) = self.displace(seq, load, give);
+                let (offer, now) = self.displace(seq, load, lane, give);
                 (offer, now.or(risen))
+            }
+            _ => {
+                self.miss(&mut intake, lane, Gap::one(DropReason::Overflow, seq));
+                self.unlock_and_wake(intake);
+                (Offer::Dropped, risen)
             }
         }
     }
@@ -73,40 +83,48 @@ impl Mailbox {
     /// Takes room for an event that will be offered soon, or says that there is none.
     ///
     /// Whoever reserves calls [`redeem`](Self::redeem) or [`release`](Self::release).
-    pub(crate) fn reserve(&self, load: Load) -> Offer {
+    pub(crate) fn reserve(&self, load: Load, lane: Lane) -> Offer {
         let mut intake = self.intake.0.lock();
         if matches!(intake.state, State::Closed(_)) {
             return Offer::Closed;
         }
-        if !self.has_room(&mut intake, load) {
+        if !self.has_room(&mut intake, load, lane) {
             return Offer::Full;
         }
-        intake.admitted += load;
+        *intake.counted(lane) += load;
         intake.reserved += 1;
         Offer::Queued
     }
 
     /// Puts an event into its reserved place.
-    pub(crate) fn redeem(&self, event: &Event, load: Load) -> (Offer, Option<Level>) {
+    pub(crate) fn redeem(
+        &self,
+        load: Load,
+        lane: Lane,
+        give: impl FnOnce() -> Queued,
+    ) -> (Offer, Option<Level>) {
         let mut intake = self.intake.0.lock();
         intake.reserved -= 1;
         if matches!(intake.state, State::Closed(_)) {
-            intake.admitted -= load;
+            *intake.counted(lane) -= load;
             self.settle(&mut intake);
             return (Offer::Closed, None);
         }
-        intake.append(Queued { event: event.clone(), load });
+        self.append(&mut intake, give());
         let risen = self.risen(&mut intake);
         self.unlock_and_wake(intake);
         (Offer::Queued, risen)
     }
 
     /// Gives a reserved place back.
-    pub(crate) fn release(&self, load: Load) {
+    pub(crate) fn release(&self, load: Load, lane: Lane) {
         let mut intake = self.intake.0.lock();
         intake.reserved -= 1;
-        intake.admitted -= load;
+        *intake.counted(lane) -= load;
+        // Somebody may have come to wait for just that place.
+        self.let_in(&mut intake);
         self.settle(&mut intake);
+        self.unlock_and_wake(intake);
     }
 
     /// Counts an event that matched, and that a panicking filter kept out.
@@ -120,22 +138,20 @@ impl Mailbox {
     ///
     /// Whoever gets a ticket asks [`poll_entered`](Self::poll_entered), and calls [`leave`](Self::leave) where it
     /// no longer wants to wait.
-    pub(crate) fn enter(&self, event: &Event, load: Load, waker: &Waker) -> Entered {
+    pub(crate) fn enter(&self, queued: Queued, waker: &Waker) -> Entered {
         let mut intake = self.intake.0.lock();
         if matches!(intake.state, State::Closed(_)) {
+            drop(intake);
             return Entered::Closed;
         }
-        let ticket = Ticket(intake.next_ticket);
-        intake.next_ticket += 1;
-        let queued = Queued { event: event.clone(), load };
-        intake.waiting.push_back(Waiting { ticket, queued, waker: waker.clone() });
+        let ticket = intake.outside(queued.lane()).push(queued, waker.clone());
         // Whoever finishes a delivery adds to `finished` and then looks at `crowded`; here it is the other way
         // around, so one of the two sees what the other did.
         self.crowded.store(true, SeqCst);
         self.let_in(&mut intake);
-        let inside = intake.waiting.back().is_none_or(|last| last.ticket != ticket);
+        let waits = intake.line_of(ticket).holds(ticket);
         self.unlock_and_wake(intake);
-        if inside { Entered::Inside } else { Entered::Waiting(ticket) }
+        if waits { Entered::Waiting(ticket) } else { Entered::Inside }
     }
 
     /// Whether the event of a ticket is inside by now.
@@ -143,30 +159,33 @@ impl Mailbox {
         // Cloning and dropping a waker is code of whoever polls, and happens outside the lock.
         let mut other = waker.clone();
         let mut intake = self.intake.0.lock();
-        let entered = match intake.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket) {
-            Ok(at) => {
-                std::mem::swap(&mut intake.waiting[at].waker, &mut other);
+        let entered = match intake.line_of(ticket).waker(ticket) {
+            Some(waker) => {
+                std::mem::swap(waker, &mut other);
                 Poll::Pending
             }
-            Err(_) => Poll::Ready(intake.became_of(ticket)),
+            None => Poll::Ready(intake.became_of(ticket)),
         };
         drop(intake);
         entered
     }
 
+    /// Whether the event of a ticket still waits for room.
+    pub(crate) fn still_waits(&self, ticket: Ticket) -> bool {
+        self.intake.0.lock().line_of(ticket).holds(ticket)
+    }
+
     /// Gives up waiting: the event is dropped here, unless something else became of it by now.
     pub(crate) fn leave(&self, ticket: Ticket) -> Entered {
         let mut intake = self.intake.0.lock();
-        let Ok(at) = intake.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket) else {
+        let Some(queued) = intake.line_of(ticket).remove(ticket) else {
             return intake.became_of(ticket);
         };
-        let waiting = intake.waiting.remove(at);
-        if let Some(waiting) = &waiting {
-            intake.miss(Gap::one(DropReason::BlockTimeout, waiting.queued.event.seq()));
-        }
+        self.miss(&mut intake, queued.lane(), Gap::one(DropReason::BlockTimeout, queued.event.seq()));
         // Those behind may be smaller than the one that left.
         self.let_in(&mut intake);
         self.unlock_and_wake(intake);
+        queued.dropped(DropReason::BlockTimeout);
         Entered::Dropped(DropReason::BlockTimeout)
     }
 
@@ -180,72 +199,72 @@ impl Mailbox {
 
     /// Lets waiting publishers in for as long as there is room.
     pub(super) fn let_in(&self, intake: &mut Intake) {
-        while let Some(first) = intake.waiting.front() {
-            let (load, inside) = (first.queued.load, self.load(intake));
-            if !self.marks.room(inside, load) {
-                return;
+        for lane in [Lane::Immediate, Lane::Normal] {
+            while let Some(load) = intake.outside(lane).first().map(|first| first.load)
+                && self.fits(intake, load, lane)
+                && let Some((queued, waker)) = intake.outside(lane).let_in()
+            {
+                self.append(intake, queued);
+                *intake.counted(lane) += load;
+                let bytes = intake.held_at_most();
+                intake.grant.cover(bytes);
+                intake.let_in.push(waker);
             }
-            let Some(Waiting { queued, waker, .. }) = intake.waiting.pop_front() else { return };
-            intake.append(queued);
-            intake.admitted += load;
-            intake.grant.cover((intake.admitted - intake.finished).bytes());
-            intake.let_in.push(waker);
         }
         match intake.state {
             // What still runs gives its memory back by way of here, until there is nothing more.
             State::Closed(_) => self.settle(intake),
-            _ => self.crowded.store(false, SeqCst),
+            _ if intake.nobody_waits() => self.crowded.store(false, SeqCst),
+            _ => {}
         }
     }
 
-    /// Makes room by dropping the oldest events that have not started.
-    fn displace(&self, seq: Seq, load: Load, give: impl FnOnce() -> Event) -> (Offer, Option<Level>) {
-        let mut work = self.work.0.lock();
-        let mut intake = self.intake.0.lock();
-        if matches!(intake.state, State::Closed(_)) {
-            return (Offer::Closed, None);
+    /// Puts an event behind those that came before it.
+    pub(super) fn append(&self, intake: &mut Intake, queued: Queued) {
+        if queued.lane() != Lane::Normal {
+            self.mixed.store(true, SeqCst);
         }
-        let mut victims = Vec::new();
-        let queued = intake.admitted - work.taken;
-        let running = self.load(&mut intake) - queued;
-        // Beside what runs there may be no room for it, whatever else were dropped.
-        while self.marks.room(running, load) && !self.has_room(&mut intake, load) {
-            let Some(victim) = work.remove_oldest().or_else(|| intake.remove_oldest()) else { break };
-            intake.admitted -= victim.load;
-            intake.dropped.count(DropReason::Overflow, 1);
-            work.miss_before_all(Gap::one(DropReason::Overflow, victim.event.seq()));
-            victims.push(victim);
-        }
-        let mut missed = victims.len() as u64;
-        if self.has_room(&mut intake, load) {
-            intake.append(Queued { event: give(), load });
-            intake.admitted += load;
-        } else {
-            // Of what has not started, the new event is the oldest there would be room without.
-            intake.miss(Gap::one(DropReason::Overflow, seq));
-            missed += 1;
-        }
-        let risen = self.risen(&mut intake);
-        drop(work);
-        self.unlock_and_wake(intake);
-        (if missed == 0 { Offer::Queued } else { Offer::Dropped { missed } }, risen)
+        intake.matched += 1;
+        intake.entries.push_back(Entry::Event(queued));
     }
 
-    /// Whether an event of that load has room, and nobody who came earlier waits for it.
-    fn has_room(&self, intake: &mut Intake, load: Load) -> bool {
-        if !intake.waiting.is_empty() {
-            return false;
+    /// Counts an event that did not get in, and tells of it behind those that did.
+    pub(super) fn miss(&self, intake: &mut Intake, lane: Lane, gap: Gap) {
+        if lane != Lane::Normal {
+            self.mixed.store(true, SeqCst);
+        }
+        intake.matched += gap.missed;
+        intake.dropped.count(gap.reason, gap.missed);
+        // Of the gaps behind the last event there is one a lane and a reason: they do not grow while nobody is told.
+        for entry in intake.entries.iter_mut().rev() {
+            let Entry::Gap(last) = entry else { break };
+            if last.0 == lane && last.1.absorb(gap) {
+                return;
+            }
+        }
+        intake.entries.push_back(Entry::gap(lane, gap));
+    }
+
+    /// Whether an event has room, and nobody who came earlier waits for it.
+    pub(super) fn has_room(&self, intake: &mut Intake, load: Load, lane: Lane) -> bool {
+        intake.outside(lane).is_empty() && self.fits(intake, load, lane)
+    }
+
+    fn fits(&self, intake: &mut Intake, load: Load, lane: Lane) -> bool {
+        if lane == Lane::Immediate {
+            return intake.urgent.events() < URGENT_PLACES;
         }
         let seems = intake.admitted - intake.finished;
         self.marks.room(seems, load) || self.marks.room(self.load(intake), load)
     }
 
     /// The level the mailbox has risen to, where it has, after an event came in or found no room.
-    fn risen(&self, intake: &mut Intake) -> Option<Level> {
+    pub(super) fn risen(&self, intake: &mut Intake) -> Option<Level> {
         let mut seems = intake.admitted - intake.finished;
-        if !intake.grant.covers(seems.bytes()) {
+        if !intake.grant.covers(intake.held_at_most()) {
             seems = self.load(intake);
-            intake.grant.cover(seems.bytes());
+            let bytes = intake.held_at_most();
+            intake.grant.cover(bytes);
         }
         if intake.level == Level::Normal && !self.marks.high(seems) {
             return None;
@@ -257,42 +276,49 @@ impl Mailbox {
 }
 
 impl Intake {
+    /// The line a publisher of that lane waits in.
+    fn outside(&mut self, lane: Lane) -> &mut Outside {
+        match lane {
+            Lane::Immediate => &mut self.outside_urgent,
+            _ => &mut self.outside,
+        }
+    }
+
+    fn line_of(&mut self, ticket: Ticket) -> &mut Outside {
+        if ticket.urgent { &mut self.outside_urgent } else { &mut self.outside }
+    }
+
+    pub(super) fn nobody_waits(&self) -> bool {
+        self.outside.is_empty() && self.outside_urgent.is_empty()
+    }
+
+    /// Where an event of that lane counts.
+    pub(super) fn counted(&mut self, lane: Lane) -> &mut Load {
+        match lane {
+            Lane::Immediate => &mut self.urgent,
+            _ => &mut self.admitted,
+        }
+    }
+
+    /// Bytes inside, of all lanes, by the last look at what is finished.
+    pub(super) fn held_at_most(&self) -> u64 {
+        (self.admitted - self.finished).bytes() + self.urgent.bytes()
+    }
+
     /// What became of a publisher that waits no more and did not leave.
-    fn became_of(&self, ticket: Ticket) -> Entered {
+    fn became_of(&mut self, ticket: Ticket) -> Entered {
+        let sent_away = self.line_of(ticket).sent_away(ticket);
         match self.state {
-            State::Closed(DropReason::Shutdown) if ticket >= self.turned_away => {
-                Entered::Dropped(DropReason::Shutdown)
-            }
-            State::Closed(_) if ticket >= self.turned_away => Entered::Closed,
+            State::Closed(DropReason::Shutdown) if sent_away => Entered::Dropped(DropReason::Shutdown),
+            State::Closed(_) if sent_away => Entered::Closed,
             _ => Entered::Inside,
         }
-    }
-
-    fn append(&mut self, queued: Queued) {
-        self.matched += 1;
-        self.entries.push_back(Entry::Event(queued));
-    }
-
-    /// Counts an event that did not get in, and tells of it behind those that did.
-    fn miss(&mut self, gap: Gap) {
-        self.matched += gap.missed;
-        self.dropped.count(gap.reason, gap.missed);
-        if let Some(Entry::Gap(last)) = self.entries.back_mut()
-            && last.absorb(gap)
-        {
-            return;
-        }
-        self.entries.push_back(Entry::Gap(Box::new(gap)));
-    }
-
-    fn remove_oldest(&mut self) -> Option<Queued> {
-        super::take::remove_first(&mut self.entries)
     }
 }
 
 impl Mailbox {
     /// Releases the lock, and wakes those who have something to do now: publishers that were let in, and a worker.
-    pub(super) fn unlock_and_wake(&self, mut intake: crate::sync::MutexGuard<'_, Intake>) {
+    pub(super) fn unlock_and_wake(&self, mut intake: MutexGuard<'_, Intake>) {
         let let_in = std::mem::take(&mut intake.let_in);
         let worker = if intake.entries.is_empty() { None } else { self.rouse(&mut intake) };
         drop(intake);

@@ -1,6 +1,6 @@
 //! What a mailbox counts.
 
-use super::{Intake, Mailbox, Work};
+use super::{Entry, Intake, Mailbox, Work, line::first_accepted};
 use crate::{
     clock::Moment,
     handle::{
@@ -55,6 +55,8 @@ pub(crate) struct Figures {
     pub(crate) bytes: u64,
     /// When the event that waits longest was accepted.
     pub(crate) oldest: Option<Moment>,
+    /// Events that started before a higher band had started on them.
+    pub(crate) band_timeouts: u64,
 }
 
 impl Mailbox {
@@ -64,17 +66,19 @@ impl Mailbox {
         let intake = self.intake.0.lock();
         // What was not done is finished under the lock of the intake: here as there, it counts once.
         let finished = Load(self.finished.0.load(SeqCst));
-        let running = (work.taken - finished).events();
+        let running = (work.taken - finished).events() + work.urgent_running;
+        let inside = (intake.admitted - finished).events() + intake.urgent.events();
         Figures {
             matched: intake.matched,
             done: work.started - running - intake.skipped - intake.dead - intake.cut_off,
             skipped: intake.skipped + intake.unwanted,
             dead: intake.dead,
             dropped: intake.dropped,
-            queued: (intake.admitted - work.taken).events() - intake.reserved,
+            queued: inside - running - intake.reserved,
             running,
-            bytes: (intake.admitted - finished).bytes(),
+            bytes: (intake.admitted - finished).bytes() + intake.urgent.bytes(),
             oldest: oldest(&work, &intake),
+            band_timeouts: work.band_timeouts,
         }
     }
 
@@ -93,7 +97,7 @@ impl Mailbox {
         self.marks
     }
 
-    /// What is in the mailbox now, running deliveries and reservations among it.
+    /// What takes up room in the mailbox now, running deliveries and reservations among it; `Immediate` does not.
     pub(super) fn load(&self, intake: &mut Intake) -> Load {
         intake.finished = Load(self.finished.0.load(SeqCst));
         intake.admitted - intake.finished
@@ -101,14 +105,14 @@ impl Mailbox {
 
     /// Tells the bus how much memory is in use, where that has become less.
     pub(super) fn settle(&self, intake: &mut Intake) {
-        let bytes = self.load(intake).bytes();
+        self.load(intake);
+        let bytes = intake.held_at_most();
         intake.grant.settle(bytes);
     }
 }
 
 /// When the event that waits longest was accepted.
 fn oldest(work: &Work, intake: &Intake) -> Option<Moment> {
-    let parked = work.keys.as_ref().and_then(|keys| keys.oldest());
-    let queued = || work.entries.iter().chain(&intake.entries).find_map(|entry| entry.event());
-    parked.or_else(queued).map(|queued| queued.event.accepted())
+    let came = intake.entries.iter().find_map(Entry::event);
+    first_accepted(work.line.oldest().into_iter().chain(came)).map(|queued| queued.event.accepted())
 }

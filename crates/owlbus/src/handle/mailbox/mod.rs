@@ -1,46 +1,93 @@
 //! The queue of one subscription, between the publishers and its workers.
 //!
-//! Two deques under two locks. Publishers append to the *intake*; workers take from the *work* and, when that is
+//! Two places under two locks. Publishers append to the *intake*; workers take from the *work* and, when that is
 //! empty, swap it with the intake. So publisher and worker meet at a lock once a burst, a sleeping worker is woken
 //! once a burst, and every event is started by taking it from a place that `close` and `DropOldest` can look into:
 //! no worker holds events that it has not started.
 //!
+//! The work is a [`Line`] of lanes. As long as every event is `Normal` there is one lane, and nobody asks for the
+//! others. Whoever brings in anything else marks the mailbox as *mixed*: from then on workers sort the intake into the
+//! lanes before each start, until nothing but `Normal` events is left.
+//!
 //! Locks are taken in the order work, intake. What is finished is reported without a lock, by one addition.
 
 mod close;
+mod displace;
 mod enter;
 mod figures;
+mod lanes;
+mod line;
 #[cfg(all(test, not(shuttle)))]
 mod model_test;
 #[cfg(all(test, shuttle))]
 mod models;
+mod outside;
+mod standing;
 mod take;
 
 use std::{collections::VecDeque, sync::Arc, task::Waker};
 
-pub(crate) use enter::{Entered, Offer, Ticket};
+use tokio::time::Instant;
+
+pub(crate) use enter::{Entered, Offer};
 pub use figures::Dropped;
 pub(crate) use figures::Figures;
+use lanes::{Lane, Wheel};
+pub(crate) use line::Front;
+use line::{Arrival, Keyed, Line, Victim};
+use outside::Outside;
+pub(crate) use outside::Ticket;
+pub(crate) use take::Taking;
 
 use super::{
-    keys::Keys,
     load::Load,
     overflow::{DropReason, Gap, Overflow},
+    pause::Pause,
     pressure::{Level, Marks},
 };
 use crate::{
     event::Event,
     memory::{Grant, Memory},
+    settle::Watched,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64},
     },
 };
 
+/// How many unsettled `Immediate` events a mailbox holds, beside its room for the others.
+pub(crate) const URGENT_PLACES: u64 = 64;
+
 /// An event in the mailbox, with what it counts there.
 pub(crate) struct Queued {
     pub(crate) event: Event,
     pub(crate) load: Load,
+    /// Whoever wants to know what becomes of it; most events go without.
+    pub(crate) watched: Option<Box<Watched>>,
+}
+
+impl Queued {
+    /// The lane the event asks for. Under its key it may join another.
+    fn lane(&self) -> Lane {
+        self.event.priority()
+    }
+
+    /// Whether it takes one of the places for `Immediate`.
+    fn is_urgent(&self) -> bool {
+        self.lane() == Lane::Immediate
+    }
+
+    fn front(&self) -> Front {
+        self.watched.as_ref().map_or(Front::Event, |watched| watched.front())
+    }
+
+    /// The event of a delivery that never started.
+    fn dropped(self, reason: DropReason) -> Event {
+        if let Some(watched) = &self.watched {
+            watched.dropped(reason);
+        }
+        self.event
+    }
 }
 
 /// What a worker takes.
@@ -62,7 +109,7 @@ pub(crate) enum Finish {
 
 /// A whole cache line to itself, so that publishers and workers do not take each other's away.
 #[repr(align(128))]
-struct Line<T>(T);
+struct CacheLine<T>(T);
 
 pub(crate) struct Mailbox {
     overflow: Overflow,
@@ -70,33 +117,37 @@ pub(crate) struct Mailbox {
     /// Whether the work keeps keys in order, so that whoever finishes a delivery knows without a lock.
     by_key: bool,
     /// Held by publishers for as long as it takes to append.
-    intake: Line<Mutex<Intake>>,
+    intake: CacheLine<Mutex<Intake>>,
     /// Held by workers for as long as it takes to take.
-    work: Line<Mutex<Work>>,
-    /// Running total of what was taken and is finished; added to by workers, read by publishers that find no room.
-    finished: Line<AtomicU64>,
+    work: CacheLine<Mutex<Work>>,
+    /// Running total of what was taken and is finished, but for `Immediate`; added to by workers, read by publishers
+    /// that find no room.
+    finished: CacheLine<AtomicU64>,
     /// Whether publishers wait for room, or the mailbox is closed and has memory to give back, so that whoever
     /// finishes a delivery knows without a lock.
     crowded: AtomicBool,
+    /// Whether there is anything that is not `Normal`. Set and cleared under the lock of the intake, cleared by workers.
+    mixed: AtomicBool,
     /// Number of workers that sleep.
     asleep: AtomicU64,
     /// Set by the bus while delivery is held; `wake` tells the workers when it no longer is.
-    paused: Arc<AtomicBool>,
+    pause: Arc<Pause>,
 }
 
 struct Intake {
     entries: VecDeque<Entry>,
-    /// Running total of what was let in or reserved, less what was dropped afterwards.
+    /// Running total of what was let in or reserved, less what was dropped afterwards; `Immediate` is not among it.
     admitted: Load,
-    /// Of these, the places that are reserved.
+    /// What is let in, reserved or running of `Immediate`.
+    urgent: Load,
+    /// Of both, the places that are reserved.
     reserved: u64,
     /// `finished` as of the last look; looked at again only when the mailbox seems full.
     finished: Load,
-    /// Publishers that wait for room, by ascending ticket.
-    waiting: VecDeque<Waiting>,
-    next_ticket: u64,
-    /// Once closed, the first ticket that was not let in before.
-    turned_away: Ticket,
+    /// Publishers that wait for room.
+    outside: Outside,
+    /// Publishers that wait for room among the `Immediate`.
+    outside_urgent: Outside,
     /// The wakers of publishers that were let in, until the lock is released.
     let_in: Vec<Waker>,
     /// The wakers of sleeping workers, by the worker's number.
@@ -111,27 +162,34 @@ struct Intake {
     dead: u64,
     cut_off: u64,
     level: Level,
-    /// What the bus's memory was told of `admitted`.
+    /// What the bus's memory was told of what is inside.
     grant: Grant,
 }
 
 struct Work {
-    entries: VecDeque<Entry>,
-    /// To be told before anything else.
-    gap: Option<Gap>,
-    /// Where keys are kept in order: which keys are running, and what waits for them.
-    keys: Option<Keys>,
+    line: Box<dyn Line>,
+    wheel: Wheel,
+    /// To be told before anything else: what gave way to newer events.
+    displaced: Option<Gap>,
     started: u64,
-    /// Running total of what was taken.
+    /// Running total of what was taken, but for `Immediate`.
     taken: Load,
+    /// How many `Immediate` deliveries run.
+    urgent_running: u64,
+    /// Events that started although their band was not over.
+    band_timeouts: u64,
 }
 
 enum Entry {
     Event(Queued),
-    Gap(Box<Gap>),
+    Gap(Box<(Lane, Gap)>),
 }
 
 impl Entry {
+    fn gap(lane: Lane, gap: Gap) -> Self {
+        Entry::Gap(Box::new((lane, gap)))
+    }
+
     fn event(&self) -> Option<&Queued> {
         match self {
             Entry::Event(queued) => Some(queued),
@@ -147,12 +205,6 @@ impl Entry {
     }
 }
 
-struct Waiting {
-    ticket: Ticket,
-    queued: Queued,
-    waker: Waker,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
@@ -162,27 +214,29 @@ enum State {
     Closed(DropReason),
 }
 
+/// How a mailbox is to be.
+pub(crate) struct Shape {
+    pub(crate) marks: Marks,
+    pub(crate) overflow: Overflow,
+    pub(crate) workers: usize,
+    pub(crate) by_key: bool,
+}
+
 impl Mailbox {
-    pub(crate) fn new(
-        marks: Marks,
-        overflow: Overflow,
-        workers: usize,
-        by_key: bool,
-        paused: Arc<AtomicBool>,
-        memory: Arc<Memory>,
-    ) -> Self {
+    pub(crate) fn new(shape: Shape, pause: Arc<Pause>, memory: Arc<Memory>) -> Self {
+        let Shape { marks, overflow, workers, by_key } = shape;
         Self {
             overflow,
             marks,
             by_key,
-            intake: Line(Mutex::new(Intake {
+            intake: CacheLine(Mutex::new(Intake {
                 entries: VecDeque::new(),
                 admitted: Load::NONE,
+                urgent: Load::NONE,
                 reserved: 0,
                 finished: Load::NONE,
-                waiting: VecDeque::new(),
-                next_ticket: 0,
-                turned_away: Ticket(0),
+                outside: Outside::new(false),
+                outside_urgent: Outside::new(true),
                 let_in: Vec::new(),
                 sleepers: vec![None; workers],
                 state: State::Open,
@@ -195,17 +249,33 @@ impl Mailbox {
                 level: Level::Normal,
                 grant: Grant::new(memory),
             })),
-            work: Line(Mutex::new(Work {
-                entries: VecDeque::new(),
-                gap: None,
-                keys: by_key.then(Keys::default),
+            work: CacheLine(Mutex::new(Work {
+                line: if by_key { Box::new(Keyed::default()) } else { Box::new(Arrival::default()) },
+                wheel: Wheel::default(),
+                displaced: None,
                 started: 0,
                 taken: Load::NONE,
+                urgent_running: 0,
+                band_timeouts: 0,
             })),
-            finished: Line(AtomicU64::new(0)),
+            finished: CacheLine(AtomicU64::new(0)),
             crowded: AtomicBool::new(false),
+            mixed: AtomicBool::new(false),
             asleep: AtomicU64::new(0),
-            paused,
+            pause,
         }
+    }
+
+    pub(crate) fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+
+    pub(crate) fn by_key(&self) -> bool {
+        self.by_key
+    }
+
+    /// When the bus was resumed, where it ever stood still.
+    pub(crate) fn resumed(&self) -> Option<Instant> {
+        self.pause.resumed()
     }
 }

@@ -11,14 +11,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Poll, Wake, Waker},
     time::Duration,
 };
 
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
 use super::*;
-use crate::journal::Seq;
+use crate::{
+    dispatch::Subscriber,
+    journal::Seq,
+    settle::{Settlement, Tracker},
+};
 use reference::{Fate, Letter, Next, Phase, Reference};
 
 /// Whose turn it is, and what he does.
@@ -28,11 +32,14 @@ enum Step {
     Offer {
         key: u8,
         bytes: u64,
+        lane: Lane,
+        held: bool,
     },
     /// A publisher takes a place for an event; later it uses it, or gives it back.
     Reserve {
         key: u8,
         bytes: u64,
+        lane: Lane,
     },
     Redeem(usize),
     Release(usize),
@@ -40,6 +47,8 @@ enum Step {
     Enter {
         key: u8,
         bytes: u64,
+        lane: Lane,
+        held: bool,
     },
     Ask(usize),
     Leave(usize),
@@ -49,6 +58,9 @@ enum Step {
     Take(usize),
     /// A worker that runs something is finished.
     Finish(usize, Finish),
+    /// A handler of a higher band begins with an event; later it is done with it.
+    Begin(usize),
+    Free(usize),
     /// Somebody looks how full it is.
     Look,
     Pause,
@@ -84,20 +96,22 @@ impl fmt::Debug for Story {
 const BYTES: [u64; 7] = [0, 10, 30, 50, 80, 100, 700];
 
 impl Step {
-    /// A step out of three small numbers, which are quickly made and shrink to the simplest step.
-    fn of((kind, number, bytes): (u8, u8, usize)) -> Self {
+    /// A step out of small numbers, which are quickly made and shrink to the simplest step.
+    fn of((kind, number, bytes, urgency): (u8, u8, usize, u8)) -> Self {
         let (key, bytes, number) = (number % 3, BYTES[bytes], usize::from(number));
+        let lane = [Lane::Normal, Lane::High, Lane::Deferred, Lane::Immediate][usize::from(urgency % 4)];
+        let held = urgency >= 12;
         match kind {
-            0..10 => Step::Offer { key, bytes },
+            0..10 => Step::Offer { key, bytes, lane, held },
             10..22 => Step::Take(number),
             22..32 => Step::Finish(number, Finish::Done),
             32..34 => Step::Finish(number, Finish::Skipped),
             34..36 => Step::Finish(number, Finish::Dead),
             36..38 => Step::Finish(number, Finish::Dropped(DropReason::Shutdown)),
-            38..44 => Step::Enter { key, bytes },
+            38..44 => Step::Enter { key, bytes, lane, held },
             44..46 => Step::Ask(number),
             46..48 => Step::Leave(number),
-            48..54 => Step::Reserve { key, bytes },
+            48..54 => Step::Reserve { key, bytes, lane },
             54..58 => Step::Redeem(number),
             58..60 => Step::Release(number),
             60 => Step::Skip,
@@ -106,14 +120,20 @@ impl Step {
             63 => Step::Resume,
             64 => Step::Drain,
             65 => Step::Close(DropReason::Unsubscribed),
-            _ => Step::Close(DropReason::Shutdown),
+            66 => Step::Close(DropReason::Shutdown),
+            67..69 => Step::Begin(number),
+            _ => Step::Free(number),
         }
     }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0_u8..67, 0_u8..6, 0..BYTES.len());
-    prop::collection::vec(step, 1..60).prop_map(|steps| steps.into_iter().map(Step::of).collect())
+    // Some stories know one lane only, some have lanes, and in some bands hold events back.
+    let urgency = prop_oneof![Just(1_u8), Just(12), Just(16)];
+    urgency.prop_flat_map(|urgency| {
+        let step = (0_u8..73, 0_u8..6, 0..BYTES.len(), 0..urgency);
+        prop::collection::vec(step, 1..60).prop_map(|steps| steps.into_iter().map(Step::of).collect())
+    })
 }
 
 fn stories() -> impl Strategy<Value = Story> {
@@ -126,9 +146,11 @@ fn stories() -> impl Strategy<Value = Story> {
     let bytes = prop_oneof![Just(100_u64), Just(250), Just(600), Just(100_000)];
     (overflow, 1_u64..=6, bytes, 1_usize..=3, any::<bool>(), steps()).prop_map(
         |(overflow, events, bytes, workers, by_key, mut steps)| {
-            // Only who refuses has places reserved, and only who blocks has publishers wait.
+            // Who drops has no places reserved, and only who blocks has publishers wait.
             steps.retain(|step| match step {
-                Step::Reserve { .. } | Step::Redeem(_) | Step::Release(_) => overflow == Overflow::Reject,
+                Step::Reserve { .. } | Step::Redeem(_) | Step::Release(_) => {
+                    matches!(overflow, Overflow::Reject | Overflow::Block { .. })
+                }
                 Step::Enter { .. } | Step::Ask(_) | Step::Leave(_) => {
                     matches!(overflow, Overflow::Block { .. })
                 }
@@ -184,10 +206,14 @@ impl Worker {
 
 /// A mailbox, and beside it what it should be.
 struct Play {
-    mailbox: Mailbox,
+    subscriber: Arc<Subscriber>,
+    /// A subscription of a higher band, which some events wait for.
+    above: Arc<Subscriber>,
+    /// How far the events have come there that are held back, by their numbers.
+    trackers: Vec<(u64, Arc<Tracker>)>,
     reference: Reference,
     memory: Arc<Memory>,
-    paused: Arc<AtomicBool>,
+    pause: Arc<Pause>,
     workers: Vec<Worker>,
     /// Every event, at its number less one.
     events: Vec<Event>,
@@ -198,51 +224,72 @@ struct Play {
 impl Play {
     fn new(story: &Story) -> Self {
         let memory = Arc::new(Memory::new(1 << 30));
-        let paused = Arc::new(AtomicBool::new(false));
+        let pause = Arc::new(Pause::default());
         let marks = Marks { events: story.events, bytes: story.bytes };
         let Story { overflow, workers, by_key, .. } = *story;
+        let mailbox = |workers| {
+            let shape = Shape { marks, overflow, workers, by_key };
+            Mailbox::new(shape, Arc::clone(&pause), Arc::clone(&memory))
+        };
         Self {
-            mailbox: Mailbox::new(marks, overflow, workers, by_key, Arc::clone(&paused), Arc::clone(&memory)),
+            subscriber: Arc::new(Subscriber::bare("model", 0, mailbox(workers))),
+            above: Arc::new(Subscriber::bare("above", 1, mailbox(0))),
+            trackers: Vec::new(),
             reference: Reference::new(overflow, story.events, story.bytes, by_key),
             memory,
-            paused,
+            pause,
             workers: (0..workers).map(|_| Worker::new()).collect(),
             events: Vec::new(),
             tickets: Vec::new(),
         }
     }
 
+    fn mailbox(&self) -> &Mailbox {
+        &self.subscriber.mailbox
+    }
+
     fn step(&mut self, step: &Step) -> TestCaseResult {
         match step {
-            Step::Offer { key, bytes } => self.offer(*key, *bytes),
-            Step::Reserve { key, bytes } => self.reserve(*key, *bytes),
+            Step::Offer { key, bytes, lane, held } => self.offer(*key, *bytes, *lane, *held),
+            Step::Reserve { key, bytes, lane } => self.reserve(*key, *bytes, *lane),
             Step::Redeem(which) => self.with_place(*which, Self::redeem),
             Step::Release(which) => self.with_place(*which, Self::release),
-            Step::Enter { key, bytes } => self.enter(*key, *bytes),
+            Step::Enter { key, bytes, lane, held } => self.enter(*key, *bytes, *lane, *held),
             Step::Ask(which) => self.with_ticket(*which, Self::ask),
             Step::Leave(which) => self.with_ticket(*which, Self::leave),
             Step::Take(which) => self.take(which % self.workers.len()),
             Step::Finish(which, finish) => self.finish(which % self.workers.len(), *finish),
+            Step::Begin(which) => {
+                self.with_tracker(*which, |tracker| tracker.started(0, 0));
+                Ok(())
+            }
+            Step::Free(which) => {
+                let seq = self.with_tracker(*which, |tracker| tracker.over(0, Settlement::Done));
+                self.reference.held.retain(|held| Some(*held) != seq);
+                self.trackers.retain(|(held, _)| Some(*held) != seq);
+                Ok(())
+            }
             Step::Look => self.look(),
             Step::Close(reason) => self.close(*reason),
             Step::Skip => {
-                self.mailbox.skip();
+                self.mailbox().skip();
                 self.reference.skip();
                 Ok(())
             }
             Step::Pause => {
-                self.paused.store(true, SeqCst);
+                self.pause.hold();
+                self.mailbox().wake();
                 self.reference.paused = true;
                 Ok(())
             }
             Step::Resume => {
-                self.paused.store(false, SeqCst);
-                self.mailbox.wake();
+                self.pause.resume();
+                self.mailbox().wake();
                 self.reference.paused = false;
                 Ok(())
             }
             Step::Drain => {
-                self.mailbox.drain();
+                self.mailbox().drain();
                 self.reference.drain();
                 Ok(())
             }
@@ -250,32 +297,55 @@ impl Play {
     }
 
     /// A new event, and what the reference knows of it.
-    fn letter(&mut self, key: u8, bytes: u64) -> (Event, Load, Letter) {
+    fn letter(&mut self, key: u8, bytes: u64, lane: Lane) -> (Event, Load, Letter) {
         let event =
-            Event::builder(Event::signal("a.topic").unwrap()).key(format!("key {key}")).build().unwrap();
+            Event::builder(Event::signal("a.topic").unwrap()).key(format!("key {key}")).priority(lane);
+        let event = event.build().unwrap();
         let seq = self.events.len() as u64 + 1;
         event.set_seq(Seq(seq));
         self.events.push(event.clone());
-        (event, Load::of(bytes as usize), Letter { seq, key, bytes })
+        (event, Load::of(bytes as usize), Letter { seq, key, bytes, lane })
     }
 
     fn event(&self, letter: Letter) -> &Event {
         &self.events[letter.seq as usize - 1]
     }
 
-    fn offer(&mut self, key: u8, bytes: u64) -> TestCaseResult {
-        let (event, load, letter) = self.letter(key, bytes);
+    /// What goes into the mailbox: an event, held back by another band or not.
+    fn queued(&mut self, event: &Event, load: Load, held: bool) -> Queued {
+        let watched = held.then(|| {
+            let tracker = Tracker::new([&self.above, &self.subscriber].into_iter());
+            self.trackers.push((event.seq().0, Arc::clone(&tracker)));
+            self.reference.held.push(event.seq().0);
+            tracker.watch(1)
+        });
+        Queued { event: event.clone(), load, watched }
+    }
+
+    fn with_tracker(&mut self, which: usize, act: impl FnOnce(&Arc<Tracker>)) -> Option<u64> {
+        let (seq, tracker) = self.trackers.get(which.checked_rem(self.trackers.len())?)?;
+        act(tracker);
+        Some(*seq)
+    }
+
+    fn offer(&mut self, key: u8, bytes: u64, lane: Lane, held: bool) -> TestCaseResult {
+        let (event, load, letter) = self.letter(key, bytes, lane);
+        let queued = self.queued(&event, load, held);
         prop_assert_eq!(
-            self.mailbox.offer(event.seq(), load, || event.clone()),
+            self.mailbox().offer(event.seq(), load, lane, || queued),
             self.reference.offer(letter),
             "what an offer gives"
         );
         Ok(())
     }
 
-    fn reserve(&mut self, key: u8, bytes: u64) -> TestCaseResult {
-        let (_, load, letter) = self.letter(key, bytes);
-        prop_assert_eq!(self.mailbox.reserve(load), self.reference.reserve(letter), "what reserving gives");
+    fn reserve(&mut self, key: u8, bytes: u64, lane: Lane) -> TestCaseResult {
+        let (_, load, letter) = self.letter(key, bytes, lane);
+        prop_assert_eq!(
+            self.mailbox().reserve(load, lane),
+            self.reference.reserve(letter),
+            "what reserving gives"
+        );
         Ok(())
     }
 
@@ -287,21 +357,24 @@ impl Play {
     }
 
     fn redeem(&mut self, letter: Letter) -> TestCaseResult {
-        let redeemed = self.mailbox.redeem(self.event(letter), Load::of(letter.bytes as usize));
+        let load = Load::of(letter.bytes as usize);
+        let give = || Queued { event: self.event(letter).clone(), load, watched: None };
+        let redeemed = self.mailbox().redeem(load, letter.lane, give);
         prop_assert_eq!(redeemed, self.reference.redeem(letter), "what redeeming gives");
         Ok(())
     }
 
     fn release(&mut self, letter: Letter) -> TestCaseResult {
-        self.mailbox.release(Load::of(letter.bytes as usize));
-        self.reference.release(letter);
+        self.mailbox().release(Load::of(letter.bytes as usize), letter.lane);
+        self.reference.give_back(letter);
         Ok(())
     }
 
-    fn enter(&mut self, key: u8, bytes: u64) -> TestCaseResult {
-        let (event, load, letter) = self.letter(key, bytes);
+    fn enter(&mut self, key: u8, bytes: u64, lane: Lane, held: bool) -> TestCaseResult {
+        let (event, load, letter) = self.letter(key, bytes, lane);
+        let queued = self.queued(&event, load, held);
         let bell = Arc::new(Bell::default());
-        let entered = self.mailbox.enter(&event, load, &Waker::from(Arc::clone(&bell)));
+        let entered = self.mailbox().enter(queued, &Waker::from(Arc::clone(&bell)));
         self.reference.enter(letter);
         self.tickets.push(match entered {
             Entered::Waiting(ticket) => Some((ticket, bell)),
@@ -322,7 +395,7 @@ impl Play {
     fn ask(&mut self, at: usize) -> TestCaseResult {
         let Some((ticket, _)) = self.tickets[at].take() else { return Ok(()) };
         let bell = Arc::new(Bell::default());
-        let entered = match self.mailbox.poll_entered(ticket, &Waker::from(Arc::clone(&bell))) {
+        let entered = match self.mailbox().poll_entered(ticket, &Waker::from(Arc::clone(&bell))) {
             Poll::Ready(entered) => entered,
             Poll::Pending => {
                 self.tickets[at] = Some((ticket, bell));
@@ -335,7 +408,7 @@ impl Play {
 
     fn leave(&mut self, at: usize) -> TestCaseResult {
         let Some((ticket, _)) = self.tickets[at].take() else { return Ok(()) };
-        let entered = self.mailbox.leave(ticket);
+        let entered = self.mailbox().leave(ticket);
         if self.reference.fates[at] == Fate::Waiting {
             self.reference.leave(at);
         }
@@ -344,34 +417,35 @@ impl Play {
     }
 
     fn take(&mut self, number: usize) -> TestCaseResult {
+        let mailbox = &self.subscriber.mailbox;
         let worker = &mut self.workers[number];
         match worker.does {
             Doing::Runs(..) | Doing::Ended => return Ok(()),
-            Doing::Asleep => _ = self.mailbox.awake(number),
+            Doing::Asleep => _ = mailbox.awake(number),
             Doing::Idle => {}
         }
         worker.bell.0.store(false, SeqCst);
         let waker = Waker::from(Arc::clone(&worker.bell));
-        let taken = self.mailbox.poll_take(number, &mut Context::from_waker(&waker));
-        let next = self.reference.next();
+        let taken = mailbox.take(number, &waker);
+        let next = self.reference.look();
         worker.does = match (taken, next) {
-            (Poll::Ready(Some(Taken::Event(queued))), Next::Event(letter)) => {
+            (Taking::Taken(Taken::Event(queued)), Next::Event(letter)) => {
                 prop_assert_eq!(queued.event.seq(), Seq(letter.seq), "the event that was taken");
                 self.reference.start(letter);
                 Doing::Runs(queued, letter)
             }
-            (Poll::Ready(Some(Taken::Gap(gap))), Next::Gap) => {
+            (Taking::Taken(Taken::Gap(gap)), Next::Gap) => {
                 prop_assert_eq!(Some(gap), self.reference.take_gap(gap.missed), "the gap that was taken");
                 Doing::Idle
             }
-            (Poll::Pending, Next::Sleep) => {
+            (Taking::Asleep { .. }, Next::Sleep) => {
                 self.reference.sleep();
                 Doing::Asleep
             }
-            (Poll::Ready(None), Next::Over) => Doing::Ended,
+            (Taking::Over, Next::Over) => Doing::Ended,
             (taken, next) => {
-                let taken = taken.map(|taken| taken.map(|taken| taken.said()));
-                return Err(TestCaseError::fail(format!("a worker got {taken:?} and should get {next:?}")));
+                let taken = taken.said();
+                return Err(TestCaseError::fail(format!("a worker got {taken} and should get {next:?}")));
             }
         };
         Ok(())
@@ -380,7 +454,7 @@ impl Play {
     fn finish(&mut self, number: usize, finish: Finish) -> TestCaseResult {
         let worker = &mut self.workers[number];
         if let Doing::Runs(queued, letter) = &worker.does {
-            self.mailbox.finish(queued, finish);
+            self.subscriber.mailbox.finish(queued, finish);
             self.reference.finish(*letter, finish);
             worker.does = Doing::Idle;
         }
@@ -388,12 +462,12 @@ impl Play {
     }
 
     fn look(&mut self) -> TestCaseResult {
-        prop_assert_eq!(self.mailbox.pressure().1, self.reference.look(), "the level");
+        prop_assert_eq!(self.mailbox().pressure().1, self.reference.level(), "the level");
         Ok(())
     }
 
     fn close(&mut self, reason: DropReason) -> TestCaseResult {
-        let left = self.mailbox.close(reason);
+        let left = self.mailbox().close(reason);
         let left: Vec<u64> = left.iter().map(|event| event.seq().0).collect();
         prop_assert_eq!(left, self.reference.close(reason), "what was left when it was closed");
         Ok(())
@@ -404,14 +478,15 @@ impl Play {
         self.check_figures()?;
         self.check_memory()?;
         self.check_bells()?;
-        let entries = self.mailbox.work.0.lock().entries.len() + self.mailbox.intake.0.lock().entries.len();
-        let most = 2 * self.reference.events as usize + 2;
+        let entries = self.mailbox().work.0.lock().line.len() + self.mailbox().intake.0.lock().entries.len();
+        // Each event may have a gap of each lane before it, and the lanes and the intake have some at the end.
+        let most = 5 * self.reference.queued().count() + 8;
         prop_assert!(entries <= most, "{} entries, of which at most {} can be of use", entries, most);
         Ok(())
     }
 
     fn check_figures(&self) -> TestCaseResult {
-        let (figures, reference) = (self.mailbox.figures(), &self.reference);
+        let (figures, reference) = (self.mailbox().figures(), &self.reference);
         prop_assert_eq!(figures.matched, reference.matched, "matched");
         prop_assert_eq!(figures.done, reference.done, "done");
         prop_assert_eq!(figures.skipped, reference.skipped, "skipped");
@@ -419,9 +494,16 @@ impl Play {
         prop_assert_eq!(figures.dropped, reference.dropped, "dropped");
         prop_assert_eq!(figures.queued, reference.queued().count() as u64, "queued");
         prop_assert_eq!(figures.running, reference.running.len() as u64, "running");
-        prop_assert_eq!(figures.bytes, reference.inside().1, "bytes");
-        let oldest = reference.queued().next().map(|letter| self.event(letter).accepted());
-        prop_assert_eq!(figures.oldest, oldest, "the oldest");
+        prop_assert_eq!(figures.bytes, reference.bytes(), "bytes");
+        let accepted: Vec<_> = reference.queued().map(|letter| self.event(letter).accepted()).collect();
+        match accepted.is_sorted() {
+            true => prop_assert_eq!(figures.oldest, accepted.into_iter().min(), "the oldest"),
+            // Who waited outside, or had a place, may come in behind one that was accepted later.
+            false => {
+                let found = figures.oldest.map_or(accepted.is_empty(), |oldest| accepted.contains(&oldest));
+                prop_assert!(found, "the oldest is {:?}", figures.oldest);
+            }
+        }
         let settled = figures.done + figures.skipped + figures.dead + figures.dropped.total();
         prop_assert_eq!(
             figures.matched,
@@ -433,7 +515,7 @@ impl Play {
 
     fn check_memory(&self) -> TestCaseResult {
         let reserved: u64 = self.reference.reserved.iter().map(|letter| letter.bytes).sum();
-        let (held, inside) = (self.memory.held(), self.reference.inside().1 - reserved);
+        let (held, inside) = (self.memory.held(), self.reference.bytes() - reserved);
         prop_assert!(held >= inside, "the bus knows of {} bytes, and {} are inside", held, inside);
         let rests = |worker: &Worker| matches!(worker.does, Doing::Asleep | Doing::Ended);
         let quiet = self.reference.phase == Phase::Closed || self.workers.iter().all(rests);
@@ -446,7 +528,7 @@ impl Play {
     fn check_bells(&self) -> TestCaseResult {
         let asleep = self.workers.iter().any(Worker::sleeps);
         let comes = self.workers.iter().any(Worker::comes);
-        match self.reference.next() {
+        match self.reference.next_if_looked() {
             Next::Event(_) | Next::Gap => {
                 prop_assert!(comes || !asleep, "a worker sleeps beside what it could take");
             }
@@ -474,6 +556,10 @@ impl Play {
             self.release(*letter)?;
         }
         self.step(&Step::Resume)?;
+        while !self.trackers.is_empty() {
+            self.step(&Step::Free(0))?;
+            self.check()?;
+        }
         loop {
             let is_awake = |worker: &Worker| worker.comes() || matches!(worker.does, Doing::Runs(..));
             let Some(number) = self.workers.iter().position(is_awake) else { break };
@@ -500,11 +586,13 @@ impl Play {
     }
 }
 
-impl Taken {
+impl Taking {
     fn said(&self) -> String {
         match self {
-            Taken::Event(queued) => format!("event {}", queued.event.seq().0),
-            Taken::Gap(gap) => gap.to_string(),
+            Taking::Taken(Taken::Event(queued)) => format!("event {}", queued.event.seq().0),
+            Taking::Taken(Taken::Gap(gap)) => gap.to_string(),
+            Taking::Asleep { .. } => "nothing now".to_owned(),
+            Taking::Over => "nothing any more".to_owned(),
         }
     }
 }

@@ -6,7 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
 use shuttle::{
     future::block_on,
@@ -16,7 +16,7 @@ use shuttle::{
 
 use super::*;
 use crate::{
-    dispatch::{Closable, Matched, Subscriber, Wait, Waited, deliver, reserve},
+    dispatch::{Ahead, Matched, Subscriber, Wait, Waited, deliver, reserve},
     handle::worker::Hand,
     journal::Seq,
     sync::{atomic::Ordering::SeqCst, explore},
@@ -57,27 +57,16 @@ impl Plan {
 
     fn build(self) -> Scene {
         let memory = Arc::new(Memory::new(1 << 30));
-        let paused = Arc::new(AtomicBool::new(false));
+        let pause = Arc::new(Pause::default());
         let marks = Marks { events: self.events, bytes: self.bytes };
         let Self { overflow, workers, by_key, .. } = self;
-        let mailbox =
-            Mailbox::new(marks, overflow, workers, by_key, Arc::clone(&paused), Arc::clone(&memory));
-        let subscriber = Arc::new(Subscriber {
-            id: 0,
-            name: "model".into(),
-            patterns: Vec::new(),
-            types: None,
-            filter: Closable::new(None),
-            transform: Closable::new(None),
-            on_gap: Closable::new(None),
+        let shape = Shape { marks, overflow, workers, by_key };
+        let mailbox = Mailbox::new(shape, Arc::clone(&pause), Arc::clone(&memory));
+        let subscriber = Subscriber {
             claimed: self.once.then(AtomicBool::default),
-            slow_from: None,
-            rejects: overflow == Overflow::Reject,
-            streamed: false,
-            mailbox,
-            filtered: std::sync::atomic::AtomicU64::new(0),
-        });
-        Scene { subscriber, memory, paused, tally: Arc::default() }
+            ..Subscriber::bare("model", 0, mailbox)
+        };
+        Scene { subscriber: Arc::new(subscriber), memory, pause, tally: Arc::default() }
     }
 }
 
@@ -86,7 +75,7 @@ impl Plan {
 struct Scene {
     subscriber: Arc<Subscriber>,
     memory: Arc<Memory>,
-    paused: Arc<AtomicBool>,
+    pause: Arc<Pause>,
     tally: Arc<Tally>,
 }
 
@@ -164,16 +153,19 @@ impl Scene {
 
     fn publish(&self, seq: u64, patience: Patience) -> Told {
         let (event, load) = event(seq);
-        match self.mailbox().offer(event.seq(), load, || event.clone()).0 {
+        let give = || Queued { event: event.clone(), load, watched: None };
+        match self.mailbox().offer(event.seq(), load, event.priority(), give).0 {
             Offer::Queued => Told::Inside,
-            Offer::Dropped { .. } => Told::Dropped(DropReason::Overflow),
+            // Of one event that was dropped the publisher is told, be it his own or an older one.
+            Offer::Displaced { .. } | Offer::Dropped => Told::Dropped(DropReason::Overflow),
             Offer::Closed => Told::Gone,
             Offer::Full => self.wait(&event, load, patience),
         }
     }
 
     fn wait(&self, event: &Event, load: Load, patience: Patience) -> Told {
-        let mut wait = Wait::new(Arc::clone(&self.subscriber), event, load);
+        let queued = Queued { event: event.clone(), load, watched: None };
+        let mut wait = Wait::new(Arc::clone(&self.subscriber), queued);
         let waited = match patience {
             Patience::Endless => block_on(poll_fn(|cx| wait.poll(cx))),
             Patience::None => wait.give_up(),
@@ -354,7 +346,7 @@ fn as_many_workers_are_woken_as_publishers_are_let_in_at_once() {
                     return Finish::Done;
                 }
                 // In the room of this one there is room for all three.
-                while stage.mailbox().intake.0.lock().waiting.len() < 3 {
+                while stage.mailbox().intake.0.lock().outside.len() < 3 {
                     thread::yield_now();
                 }
                 Finish::Done
@@ -515,10 +507,10 @@ fn at_no_instant_is_an_event_counted_twice_or_not_at_all() {
 fn the_end_of_a_pause_wakes_who_sleeps() {
     explore(|| {
         let scene = Plan::new(BLOCK, 100).build();
-        scene.paused.store(true, SeqCst);
+        scene.pause.hold();
         scene.publisher(0..3, Patience::None).join().unwrap();
         let worker = scene.worker(0, |_| Finish::Done);
-        scene.paused.store(false, SeqCst);
+        scene.pause.resume();
         scene.mailbox().wake();
         scene.tally.wait_for(3);
         scene.mailbox().drain();
@@ -549,7 +541,7 @@ fn a_place_that_is_reserved_is_used_or_given_back() {
         let giving_back = scene.clone();
         let giving_back = thread::spawn(move || {
             let (event, load) = event(9);
-            drop(reserve(&giving_back.matched(), &event, load));
+            drop(reserve(&giving_back.matched(), &event, load, Ahead::Refusing));
         });
         let matched: usize = join(publishers).into_iter().sum();
         giving_back.join().unwrap();
@@ -561,8 +553,8 @@ fn a_place_that_is_reserved_is_used_or_given_back() {
 }
 
 impl Scene {
-    fn matched(&self) -> Matched {
-        Matched { subscribers: vec![Arc::clone(&self.subscriber)], published: Arc::default() }
+    fn matched(&self) -> Rc<Matched> {
+        Rc::new(Matched::new(vec![Arc::clone(&self.subscriber)], Arc::default()))
     }
 
     /// A thread that publishes one event as `accept` does; gives the number of subscriptions that matched.
@@ -570,11 +562,11 @@ impl Scene {
         let scene = self.clone();
         thread::spawn(move || {
             let (matched, (event, load)) = (scene.matched(), event(seq));
-            let reserved = match scene.subscriber.rejects {
-                true => reserve(&matched, &event, load).map(Some),
+            let reserved = match scene.subscriber.rejects() {
+                true => reserve(&matched, &event, load, Ahead::Refusing).map(Some),
                 false => Ok(None),
             };
-            reserved.map_or(0, |reserved| deliver(&matched, event, load, reserved).matched)
+            reserved.map_or(0, |reserved| deliver(&matched, event, load, reserved, false).matched)
         })
     }
 }

@@ -1,61 +1,98 @@
 //! The workers' side: taking what is next, and reporting what is finished.
 
-use std::{
-    collections::VecDeque,
-    task::{Context, Poll, Waker},
-};
+use std::task::Waker;
 
-use super::{Entry, Finish, Gap, Intake, Mailbox, Queued, State, Taken, Work};
+use tokio::time::Instant;
+
+use super::{Entry, Finish, Front, Intake, Lane, Mailbox, Queued, State, Taken, Work, lanes::LANES};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+/// What a worker finds that comes to take.
+pub(crate) enum Taking {
+    Taken(Taken),
+    /// Nothing now. It will be woken; and it comes back by itself when that time has come, for what its band holds
+    /// back until then.
+    Asleep {
+        until: Option<Instant>,
+    },
+    /// Nothing any more.
+    Over,
+}
+
+/// What is next in the work.
+enum Next {
+    Taken(Taken),
+    Nothing,
+    /// An event that others go before.
+    Held(Option<Instant>),
+}
+
 impl Mailbox {
-    /// The next event that may start, or what is to be told before it; `None` when there will be none any more.
+    /// The next event that may start, or what is to be told before it.
     ///
     /// To take an event is to start it. A worker that finds nothing sleeps; its number keeps its place among the
     /// sleepers.
-    pub(crate) fn poll_take(&self, worker: usize, cx: &mut Context<'_>) -> Poll<Option<Taken>> {
+    pub(crate) fn take(&self, worker: usize, waker: &Waker) -> Taking {
         let mut work = self.work.0.lock();
         loop {
-            let paused = self.paused.load(SeqCst);
-            if !paused && let Some(taken) = work.next() {
-                let more = work.has_more();
-                drop(work);
-                if more && self.asleep.load(Relaxed) > 0 {
-                    self.wake_another();
-                }
-                return Poll::Ready(Some(taken));
+            let held = self.pause.is_held();
+            let mixed = self.mixed.load(SeqCst);
+            if mixed && !held {
+                self.sort(&mut work);
             }
+            let next = if held { Next::Nothing } else { work.next(mixed) };
+            let until = match next {
+                Next::Taken(taken) => {
+                    let more = work.line.has_more();
+                    drop(work);
+                    if more && self.asleep.load(Relaxed) > 0 {
+                        self.wake_another();
+                    }
+                    return Taking::Taken(taken);
+                }
+                Next::Nothing => None,
+                Next::Held(until) => until,
+            };
             let mut intake = self.intake.0.lock();
             // Whoever ends the pause wakes the sleepers under this lock.
-            if self.paused.load(SeqCst) != paused {
+            if self.pause.is_held() != held {
                 continue;
             }
-            if !paused && !intake.entries.is_empty() {
-                work.refill(&mut intake.entries);
+            if !held && !intake.entries.is_empty() {
+                work.line.refill(&mut intake.entries, !self.mixed.load(SeqCst));
                 continue;
             }
-            if intake.is_over(&work, paused) {
+            if intake.is_over(&work, held) {
                 self.settle(&mut intake);
                 // Others went to sleep when it was not over yet: nothing else would tell them.
                 let sleepers = self.rouse_all(&mut intake);
                 drop((intake, work));
                 sleepers.into_iter().for_each(Waker::wake);
-                return Poll::Ready(None);
+                return Taking::Over;
             }
-            let before = self.sleep(worker, &mut intake, cx.waker());
+            let before = self.sleep(worker, &mut intake, waker);
             drop((intake, work));
             // A waker is code of whoever polls, and is dropped after the locks.
             drop(before);
-            return Poll::Pending;
+            return Taking::Asleep { until };
+        }
+    }
+
+    /// Sorts what came in into the lanes, and notes when nothing but `Normal` is left.
+    pub(super) fn sort(&self, work: &mut Work) {
+        let mut intake = self.intake.0.lock();
+        work.line.refill(&mut intake.entries, false);
+        if work.line.is_plain() {
+            self.mixed.store(false, SeqCst);
         }
     }
 
     /// Reports that a delivery ended, which makes room.
     pub(crate) fn finish(&self, queued: &Queued, finish: Finish) {
-        let ready = self.by_key && self.release_key(queued.event.key());
+        let ready = self.by_key && self.work.0.lock().line.release(queued.event.key());
         match finish {
-            Finish::Done => _ = self.finished.0.fetch_add(queued.load.0, SeqCst),
-            other => self.finish_undone(queued, other),
+            Finish::Done if !queued.is_urgent() => _ = self.finished.0.fetch_add(queued.load.0, SeqCst),
+            other => self.finish_aside(queued, other),
         }
         // Whoever finished comes back and takes what is ready now, unless it is gone.
         if ready && matches!(finish, Finish::Dropped(_)) {
@@ -68,7 +105,9 @@ impl Mailbox {
         }
     }
 
-    fn finish_undone(&self, queued: &Queued, finish: Finish) {
+    /// What is not simply one more that is done.
+    fn finish_aside(&self, queued: &Queued, finish: Finish) {
+        let mut work = self.work.0.lock();
         let mut intake = self.intake.0.lock();
         match finish {
             Finish::Done => {}
@@ -79,7 +118,13 @@ impl Mailbox {
                 intake.dropped.count(reason, 1);
             }
         }
-        self.finished.0.fetch_add(queued.load.0, SeqCst);
+        match queued.is_urgent() {
+            true => {
+                work.urgent_running -= 1;
+                intake.urgent -= queued.load;
+            }
+            false => _ = self.finished.0.fetch_add(queued.load.0, SeqCst),
+        }
         // Whoever handled it may be gone, and nobody come after it who would.
         self.settle(&mut intake);
     }
@@ -96,12 +141,7 @@ impl Mailbox {
         waker.is_some()
     }
 
-    /// Lets the next event of a key start. Says whether there is one.
-    fn release_key(&self, key: &str) -> bool {
-        self.work.0.lock().keys.as_mut().is_some_and(|keys| keys.release(key))
-    }
-
-    /// Wakes a sleeping worker for what is left in the work.
+    /// Wakes a sleeping worker for what is left in the work, or may start now.
     pub(crate) fn wake_another(&self) {
         let waker = self.rouse(&mut self.intake.0.lock());
         waker.into_iter().for_each(Waker::wake);
@@ -126,75 +166,59 @@ impl Intake {
         match self.state {
             State::Open => false,
             State::Closed(_) => true,
-            State::Draining => paused || (self.waiting.is_empty() && work.waiting() == 0),
+            State::Draining => paused || (self.nobody_waits() && work.line.len() == 0),
         }
     }
 }
 
 impl Work {
-    fn next(&mut self) -> Option<Taken> {
-        if let Some(gap) = self.gap.take() {
-            return Some(Taken::Gap(gap));
+    /// Takes what is next. In a mailbox that is not mixed only one lane has anything.
+    fn next(&mut self, mixed: bool) -> Next {
+        if let Some(gap) = self.displaced.take() {
+            return Next::Taken(Taken::Gap(gap));
         }
-        if let Some(queued) = self.keys.as_mut().and_then(|keys| keys.take_ready()) {
-            return Some(self.start(queued));
-        }
-        while let Some(entry) = self.entries.pop_front() {
-            let queued = match entry {
-                Entry::Gap(gap) => return Some(Taken::Gap(*gap)),
-                Entry::Event(queued) => queued,
+        if !mixed {
+            return match self.line.front(Lane::Normal) {
+                Front::Nothing => Next::Nothing,
+                Front::Held(until) => Next::Held(until),
+                Front::Gap | Front::Event => self.take(Lane::Normal),
             };
-            let startable = match &mut self.keys {
-                Some(keys) => keys.start(queued),
-                None => Some(queued),
-            };
-            if let Some(queued) = startable {
-                return Some(self.start(queued));
-            }
         }
-        None
+        let fronts = LANES.map(|lane| self.line.front(lane));
+        if let Some(told) = LANES.into_iter().find(|lane| fronts[*lane as usize] == Front::Gap) {
+            return self.take(told);
+        }
+        match self.wheel.turn(|lane| fronts[lane as usize] == Front::Event) {
+            Some(lane) => self.take(lane),
+            None => held(&fronts),
+        }
+    }
+
+    fn take(&mut self, lane: Lane) -> Next {
+        match self.line.pop(lane) {
+            Some(Entry::Event(queued)) => Next::Taken(self.start(queued)),
+            Some(Entry::Gap(missed)) => Next::Taken(Taken::Gap(missed.1)),
+            None => Next::Nothing,
+        }
     }
 
     fn start(&mut self, queued: Queued) -> Taken {
         self.started += 1;
-        self.taken += queued.load;
+        match queued.is_urgent() {
+            true => self.urgent_running += 1,
+            false => self.taken += queued.load,
+        }
+        self.band_timeouts += u64::from(queued.watched.as_ref().is_some_and(|watched| watched.is_early()));
         Taken::Event(queued)
-    }
-
-    /// Whether another worker might find something to start.
-    fn has_more(&self) -> bool {
-        !self.entries.is_empty() || self.keys.as_ref().is_some_and(|keys| keys.has_ready())
-    }
-
-    fn refill(&mut self, entries: &mut VecDeque<Entry>) {
-        std::mem::swap(&mut self.entries, entries);
-    }
-
-    /// Events that are here and have not started.
-    pub(super) fn waiting(&self) -> usize {
-        self.entries.len() + self.keys.as_ref().map_or(0, |keys| keys.waiting())
-    }
-
-    pub(super) fn remove_oldest(&mut self) -> Option<Queued> {
-        let parked = self.keys.as_mut().and_then(|keys| keys.remove_oldest());
-        parked.or_else(|| remove_first(&mut self.entries))
-    }
-
-    /// Tells of a missed event before anything else.
-    pub(super) fn miss_before_all(&mut self, gap: Gap) {
-        if let Some(first) = &mut self.gap
-            && first.absorb(gap)
-        {
-            return;
-        }
-        if let Some(other) = self.gap.replace(gap) {
-            self.entries.push_front(Entry::Gap(Box::new(other)));
-        }
     }
 }
 
-/// Removes the first event; what is told before it stays where it is.
-pub(super) fn remove_first(entries: &mut VecDeque<Entry>) -> Option<Queued> {
-    let at = entries.iter().position(|entry| entry.event().is_some())?;
-    entries.remove(at)?.into_event()
+/// For how long nothing can start, where something is held back.
+fn held(fronts: &[Front; 4]) -> Next {
+    let held = fronts.iter().filter_map(|front| match front {
+        Front::Held(until) => Some(*until),
+        _ => None,
+    });
+    // Whoever has no time to wait for is told when it may start.
+    held.reduce(|a, b| a.into_iter().chain(b).min()).map_or(Next::Nothing, Next::Held)
 }

@@ -1,7 +1,7 @@
-//! What a mailbox should do, with no thought for speed: one list, looked through from the front each time.
+//! What a mailbox should do, with no thought for speed: a list a lane, looked through from the front each time.
 
 use crate::handle::{
-    mailbox::{DropReason, Dropped, Finish, Offer},
+    mailbox::{DropReason, Dropped, Finish, Lane, Offer, lanes::LANES},
     overflow::{Gap, Overflow},
     pressure::Level,
 };
@@ -13,14 +13,35 @@ pub(super) struct Letter {
     pub(super) seq: u64,
     pub(super) key: u8,
     pub(super) bytes: u64,
+    pub(super) lane: Lane,
 }
 
-/// Something in the line: an event that has not started, or where one is missing.
+impl Letter {
+    fn is_urgent(&self) -> bool {
+        self.lane == Lane::Immediate
+    }
+}
+
+/// Something in a lane: an event that has not started, or where one is missing.
 #[derive(Clone, Copy)]
 enum Item {
     Event(Letter),
-    Missed(u64, DropReason),
+    Missed(u64, DropReason, Lane),
 }
+
+/// What stands first in a lane.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    Nothing,
+    Gap(usize),
+    Event(Letter),
+}
+
+/// The lanes that share, as often as they are served in a turn.
+const WHEEL: &[u8; 13] = b"HNHHNHDHNHHNH";
+
+/// How many `Immediate` events a mailbox holds.
+pub(super) const URGENT: usize = 64;
 
 /// What a worker that takes should get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +70,7 @@ pub(super) enum Phase {
     Closed,
 }
 
+#[derive(Clone)]
 pub(super) struct Reference {
     pub(super) overflow: Overflow,
     pub(super) events: u64,
@@ -58,8 +80,17 @@ pub(super) struct Reference {
     pub(super) phase: Phase,
     /// Events that gave way to newer ones; told before anything else.
     displaced: Vec<u64>,
-    line: Vec<Item>,
-    pub(super) running: Vec<Letter>,
+    /// What came since somebody last looked.
+    arrived: Vec<Item>,
+    lanes: [Vec<Item>; 4],
+    /// The next slot of the wheel.
+    wheel: usize,
+    /// For how many starts in a row each lane was passed over.
+    waited: [u64; 4],
+    /// What runs, and the lane it came from.
+    pub(super) running: Vec<(Letter, Lane)>,
+    /// Events that are held back by their bands.
+    pub(super) held: Vec<u64>,
     pub(super) reserved: Vec<Letter>,
     /// Publishers that wait, by the number of their ticket.
     waiting: Vec<(usize, Letter)>,
@@ -73,6 +104,15 @@ pub(super) struct Reference {
     level: Level,
 }
 
+impl Item {
+    fn event(&self) -> Option<Letter> {
+        match self {
+            Item::Event(letter) => Some(*letter),
+            Item::Missed(..) => None,
+        }
+    }
+}
+
 impl Reference {
     pub(super) fn new(overflow: Overflow, events: u64, bytes: u64, by_key: bool) -> Self {
         Self {
@@ -83,8 +123,12 @@ impl Reference {
             paused: false,
             phase: Phase::Open,
             displaced: Vec::new(),
-            line: Vec::new(),
+            arrived: Vec::new(),
+            lanes: Default::default(),
+            wheel: 0,
+            waited: [0; 4],
             running: Vec::new(),
+            held: Vec::new(),
             reserved: Vec::new(),
             waiting: Vec::new(),
             fates: Vec::new(),
@@ -97,29 +141,69 @@ impl Reference {
         }
     }
 
-    /// Events in the line, in order.
+    /// Events that have not started, by lane, and those that came since somebody last looked.
     pub(super) fn queued(&self) -> impl Iterator<Item = Letter> {
-        self.line.iter().filter_map(|item| match item {
+        self.lanes.iter().flatten().chain(&self.arrived).filter_map(|item| match item {
             Item::Event(letter) => Some(*letter),
             Item::Missed(..) => None,
         })
     }
 
+    fn all(&self) -> impl Iterator<Item = Letter> {
+        self.queued()
+            .chain(self.running.iter().map(|(letter, _)| *letter))
+            .chain(self.reserved.iter().copied())
+    }
+
     /// Events and bytes that take up room.
     pub(super) fn inside(&self) -> (u64, u64) {
-        sum(self.queued().chain(self.running.iter().copied()).chain(self.reserved.iter().copied()))
+        sum(self.all().filter(|letter| !letter.is_urgent()))
+    }
+
+    /// Bytes of everything.
+    pub(super) fn bytes(&self) -> u64 {
+        sum(self.all()).1
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.inside() == (0, 0) && self.waiting.is_empty()
+        self.all().count() == 0 && self.waiting.is_empty()
     }
 
-    fn fits(&self, beside: (u64, u64), letter: Letter) -> bool {
-        beside.0 < self.events && (beside == (0, 0) || beside.1 + letter.bytes <= self.bytes)
+    /// Whether a letter has room beside those for which `stays` says so.
+    fn fits_beside(&self, letter: Letter, stays: impl Fn(&Letter) -> bool) -> bool {
+        let others: Vec<Letter> =
+            self.all().filter(|other| other.is_urgent() == letter.is_urgent() && stays(other)).collect();
+        if letter.is_urgent() {
+            return others.len() < URGENT;
+        }
+        let (events, bytes) = sum(others.into_iter());
+        events < self.events && (events == 0 || bytes + letter.bytes <= self.bytes)
     }
 
     fn has_room(&self, letter: Letter) -> bool {
-        self.waiting.is_empty() && self.fits(self.inside(), letter)
+        let nobody_waits = self.waiting.iter().all(|(_, other)| other.is_urgent() != letter.is_urgent());
+        nobody_waits && self.fits_beside(letter, |_| true)
+    }
+
+    /// Sorts what came into the lanes: where its key has unsettled events, or where it asks to be.
+    fn sort(&mut self) {
+        for item in std::mem::take(&mut self.arrived) {
+            let lane = match item {
+                Item::Event(letter) => self.lane_of_key(letter.key).unwrap_or(letter.lane),
+                Item::Missed(_, _, lane) => lane,
+            };
+            self.lanes[lane as usize].push(item);
+        }
+    }
+
+    fn lane_of_key(&self, key: u8) -> Option<Lane> {
+        let runs = self.running.iter().find(|(letter, _)| letter.key == key).map(|(_, lane)| *lane);
+        let waits = |lane: &Lane| {
+            self.lanes[*lane as usize]
+                .iter()
+                .any(|item| matches!(item, Item::Event(letter) if letter.key == key))
+        };
+        if self.by_key { runs.or_else(|| LANES.into_iter().find(waits)) } else { None }
     }
 
     pub(super) fn offer(&mut self, letter: Letter) -> (Offer, Option<Level>) {
@@ -133,32 +217,61 @@ impl Reference {
         let risen = self.rise();
         match self.overflow {
             Overflow::Block { .. } => (Offer::Full, risen),
-            Overflow::Reject | Overflow::DropNewest => {
-                self.miss(letter.seq, DropReason::Overflow);
-                (Offer::Dropped { missed: 1 }, risen)
-            }
-            Overflow::DropOldest => {
-                let missed = self.displace(letter);
-                (Offer::Dropped { missed }, self.rise().or(risen))
+            // An `Immediate` event takes the place of no other lane, and is the newest of its own.
+            Overflow::Reject => (self.drop_it(letter), risen),
+            Overflow::DropNewest if letter.is_urgent() => (self.drop_it(letter), risen),
+            Overflow::DropNewest | Overflow::DropOldest => {
+                let offer = self.displace(letter);
+                (offer, self.rise().or(risen))
             }
         }
     }
 
-    /// Makes room, and says how many events were dropped.
-    fn displace(&mut self, letter: Letter) -> u64 {
-        if !self.fits(sum(self.running.iter().copied()), letter) {
-            self.miss(letter.seq, DropReason::Overflow);
-            return 1;
+    fn drop_it(&mut self, letter: Letter) -> Offer {
+        self.miss(letter, DropReason::Overflow);
+        Offer::Dropped
+    }
+
+    /// Whether the policy may drop an event of that lane for a letter.
+    fn may_go(&self, letter: Letter, victim: Letter, lane: Lane) -> bool {
+        let oldest = self.overflow == Overflow::DropOldest;
+        match letter.is_urgent() {
+            true => oldest && victim.is_urgent(),
+            false => !victim.is_urgent() && (lane > letter.lane || (oldest && lane == letter.lane)),
         }
-        let before = self.dropped.overflow;
-        while !self.has_room(letter) {
-            let oldest = self.line.iter().position(|item| matches!(item, Item::Event(_))).unwrap();
-            let Item::Event(victim) = self.line.remove(oldest) else { unreachable!() };
+    }
+
+    /// Makes room by dropping what is in the lowest lane, or drops the letter where that would not make room.
+    fn displace(&mut self, letter: Letter) -> Offer {
+        self.sort();
+        let mut go: Vec<(Lane, Letter)> = Vec::new();
+        for lane in LANES.into_iter().rev() {
+            let mut events: Vec<Letter> = self.lanes[lane as usize].iter().filter_map(Item::event).collect();
+            events.retain(|victim| self.may_go(letter, *victim, lane));
+            if self.overflow == Overflow::DropNewest {
+                events.reverse();
+            }
+            go.extend(events.into_iter().map(|victim| (lane, victim)));
+        }
+        if !self.fits_beside(letter, |other| go.iter().all(|(_, victim)| victim != other)) {
+            return self.drop_it(letter);
+        }
+        let mut missed = 0;
+        for (lane, victim) in go {
+            if self.has_room(letter) {
+                break;
+            }
+            missed += 1;
             self.dropped.overflow += 1;
-            self.displaced.push(victim.seq);
+            let items = &mut self.lanes[lane as usize];
+            items.retain(|item| item.event() != Some(victim));
+            match self.overflow {
+                Overflow::DropOldest => self.displaced.push(victim.seq),
+                _ => items.push(Item::Missed(victim.seq, DropReason::Overflow, lane)),
+            }
         }
         self.append(letter);
-        self.dropped.overflow - before
+        if missed == 0 { Offer::Queued } else { Offer::Displaced { missed } }
     }
 
     pub(super) fn reserve(&mut self, letter: Letter) -> Offer {
@@ -181,8 +294,13 @@ impl Reference {
         (Offer::Queued, self.rise())
     }
 
-    pub(super) fn release(&mut self, letter: Letter) {
+    fn release(&mut self, letter: Letter) {
         self.reserved.retain(|other| *other != letter);
+    }
+
+    pub(super) fn give_back(&mut self, letter: Letter) {
+        self.release(letter);
+        self.let_in();
     }
 
     pub(super) fn skip(&mut self) {
@@ -203,32 +321,48 @@ impl Reference {
         let at = self.waiting.iter().position(|(other, _)| *other == ticket).unwrap();
         let (_, letter) = self.waiting.remove(at);
         self.fates[ticket] = Fate::Dropped(DropReason::BlockTimeout);
-        self.miss(letter.seq, DropReason::BlockTimeout);
+        self.miss(letter, DropReason::BlockTimeout);
         self.let_in();
     }
 
     fn let_in(&mut self) {
-        while let Some(&(ticket, letter)) = self.waiting.first()
-            && self.fits(self.inside(), letter)
-        {
-            self.waiting.remove(0);
-            self.append(letter);
-            self.fates[ticket] = Fate::Inside;
+        for urgent in [true, false] {
+            while let Some(first) = self.waiting.iter().position(|(_, letter)| letter.is_urgent() == urgent)
+                && self.fits_beside(self.waiting[first].1, |_| true)
+            {
+                let (ticket, letter) = self.waiting.remove(first);
+                self.append(letter);
+                self.fates[ticket] = Fate::Inside;
+            }
         }
     }
 
     fn append(&mut self, letter: Letter) {
         self.matched += 1;
-        self.line.push(Item::Event(letter));
+        self.arrived.push(Item::Event(letter));
     }
 
-    fn miss(&mut self, seq: u64, reason: DropReason) {
+    fn miss(&mut self, letter: Letter, reason: DropReason) {
         self.matched += 1;
         self.dropped.count(reason, 1);
-        self.line.push(Item::Missed(seq, reason));
+        self.arrived.push(Item::Missed(letter.seq, reason, letter.lane));
     }
 
-    pub(super) fn next(&self) -> Next {
+    /// A worker comes to take.
+    pub(super) fn look(&mut self) -> Next {
+        if !self.paused {
+            self.sort();
+        }
+        self.next()
+    }
+
+    /// What a worker would get that came now.
+    pub(super) fn next_if_looked(&self) -> Next {
+        self.clone().look()
+    }
+
+    /// What is next of what was sorted.
+    fn next(&self) -> Next {
         let over = match self.phase {
             Phase::Open => false,
             Phase::Draining => self.paused || (self.waiting.is_empty() && self.queued().count() == 0),
@@ -238,34 +372,93 @@ impl Reference {
         if self.paused {
             return nothing;
         }
-        if !self.displaced.is_empty() {
+        let firsts = LANES.map(|lane| self.first(lane));
+        if !self.displaced.is_empty() || firsts.iter().any(|first| matches!(first, First::Gap(_))) {
             return Next::Gap;
         }
-        match self.startable().map(|at| self.line[at]) {
-            Some(Item::Event(letter)) => Next::Event(letter),
-            Some(Item::Missed(..)) => Next::Gap,
+        match self.served(&firsts) {
+            Some((_, letter)) => Next::Event(letter),
             None => nothing,
         }
     }
 
-    /// The place in the line of what may be taken first.
-    fn startable(&self) -> Option<usize> {
-        let key_runs = |key| self.by_key && self.running.iter().any(|running| running.key == key);
-        self.line.iter().position(|item| match item {
-            Item::Event(letter) => !key_runs(letter.key),
-            Item::Missed(..) => true,
-        })
+    /// The first event that can start, or gap that can be told, of a lane.
+    fn first(&self, lane: Lane) -> First {
+        let items = &self.lanes[lane as usize];
+        for (at, item) in items.iter().enumerate() {
+            let letter = match item {
+                Item::Missed(..) => return First::Gap(at),
+                Item::Event(letter) => *letter,
+            };
+            let held = self.held.contains(&letter.seq);
+            if !self.by_key {
+                return if held { First::Nothing } else { First::Event(letter) };
+            }
+            let key_runs = self.running.iter().any(|(running, _)| running.key == letter.key);
+            let earlier = items[..at].iter().filter_map(Item::event).any(|other| other.key == letter.key);
+            if !held && !key_runs && !earlier {
+                return First::Event(letter);
+            }
+        }
+        First::Nothing
     }
 
+    /// The event whose turn it is, and how far the wheel goes for it.
+    fn served(&self, firsts: &[First; 4]) -> Option<(usize, Letter)> {
+        let letter = |lane: Lane| match firsts[lane as usize] {
+            First::Event(letter) => Some(letter),
+            _ => None,
+        };
+        if let Some(urgent) = letter(Lane::Immediate) {
+            return Some((self.wheel, urgent));
+        }
+        let sharing: Vec<Letter> = LANES.into_iter().filter_map(letter).collect();
+        if sharing.len() <= 1 {
+            return sharing.first().map(|alone| (self.wheel, *alone));
+        }
+        let mut at = self.wheel;
+        loop {
+            let lane = match WHEEL[at % 13] {
+                b'H' => Lane::High,
+                b'N' => Lane::Normal,
+                _ => Lane::Deferred,
+            };
+            at += 1;
+            if let Some(served) = letter(lane) {
+                return Some((at, served));
+            }
+        }
+    }
+
+    /// Starts the letter that `look` gave.
     pub(super) fn start(&mut self, letter: Letter) {
-        self.line.retain(|item| !matches!(item, Item::Event(other) if *other == letter));
-        self.running.push(letter);
+        let firsts = LANES.map(|lane| self.first(lane));
+        if let Some((wheel, _)) = self.served(&firsts) {
+            self.wheel = wheel;
+        }
+        let holds = |lane: &Lane| self.lanes[*lane as usize].iter().any(|item| item.event() == Some(letter));
+        let from = LANES.into_iter().find(holds).unwrap();
+        self.lanes[from as usize].retain(|item| item.event() != Some(letter));
+        self.running.push((letter, from));
+        // Whatever the wheel is, this has to come of it: a lane that could be served waits for 12 others at most.
+        for lane in LANES {
+            let could = matches!(firsts[lane as usize], First::Event(_));
+            let waited = &mut self.waited[lane as usize];
+            match from {
+                Lane::Immediate => {}
+                _ if could && lane != from => *waited += 1,
+                _ => *waited = 0,
+            }
+            assert!(*waited < 13, "{lane} was passed over {waited} times");
+        }
     }
 
     /// Takes what a gap of that many events tells. Neighbours need not be told as one, but only neighbours may.
     pub(super) fn take_gap(&mut self, missed: u64) -> Option<Gap> {
-        let (seqs, reason) =
-            if self.displaced.is_empty() { self.missed(missed)? } else { self.all_displaced() };
+        let (seqs, reason) = match self.displaced.is_empty() {
+            true => self.missed(missed)?,
+            false => (std::mem::take(&mut self.displaced), DropReason::Overflow),
+        };
         let gap = Gap {
             missed: seqs.len() as u64,
             reason,
@@ -275,20 +468,17 @@ impl Reference {
         Some(gap)
     }
 
-    fn all_displaced(&mut self) -> (Vec<u64>, DropReason) {
-        (std::mem::take(&mut self.displaced), DropReason::Overflow)
-    }
-
     fn missed(&mut self, count: u64) -> Option<(Vec<u64>, DropReason)> {
+        let lane = LANES.into_iter().find(|lane| matches!(self.first(*lane), First::Gap(_)))?;
         let mut seqs = Vec::new();
         let mut why = None;
         for _ in 0..count {
-            let at = self.startable()?;
-            let Item::Missed(seq, reason) = self.line[at] else { return None };
+            let First::Gap(at) = self.first(lane) else { return None };
+            let Item::Missed(seq, reason, _) = self.lanes[lane as usize][at] else { return None };
             if *why.get_or_insert(reason) != reason {
                 return None;
             }
-            self.line.remove(at);
+            self.lanes[lane as usize].remove(at);
             seqs.push(seq);
         }
         Some((seqs, why?))
@@ -299,7 +489,7 @@ impl Reference {
     }
 
     pub(super) fn finish(&mut self, letter: Letter, finish: Finish) {
-        self.running.retain(|other| *other != letter);
+        self.running.retain(|(other, _)| *other != letter);
         match finish {
             Finish::Done => self.done += 1,
             Finish::Skipped => self.skipped += 1,
@@ -321,10 +511,12 @@ impl Reference {
             return Vec::new();
         }
         self.phase = Phase::Closed;
+        self.sort();
         let mut left: Vec<u64> = self.queued().map(|letter| letter.seq).collect();
         self.dropped.count(reason, left.len() as u64);
-        self.line.clear();
+        self.lanes = Default::default();
         self.displaced.clear();
+        self.waiting.sort_by_key(|(ticket, letter)| (!letter.is_urgent(), *ticket));
         for (ticket, letter) in std::mem::take(&mut self.waiting) {
             self.fates[ticket] = Fate::Closed;
             // To a subscription that ended, these never came; on a bus that ended, they were lost.
@@ -339,7 +531,7 @@ impl Reference {
     }
 
     /// The level, as somebody who looks now sees it.
-    pub(super) fn look(&mut self) -> Level {
+    pub(super) fn level(&mut self) -> Level {
         let now = self.level_now();
         self.level = self.level.min(now);
         now

@@ -1,0 +1,69 @@
+//! Publishing from within a publish: what filters and inline handlers do.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use super::Matched;
+use crate::event::{Cause, Event};
+
+/// How many publishes may be under way inside one another.
+const DEEPEST: usize = 16;
+
+thread_local! {
+    /// The publishes of this thread that run code of users at this moment, each inside the one before it.
+    static INSIDE: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Frame {
+    event: Event,
+    matched: Rc<Matched>,
+    /// The place of the subscription whose code runs.
+    at: usize,
+}
+
+/// Notes that a publish runs code of users, until it is dropped.
+pub(crate) struct Inside {
+    depth: usize,
+}
+
+impl Inside {
+    /// `None` where there is no such code.
+    pub(crate) fn enter(matched: &Rc<Matched>, event: &Event) -> Option<Self> {
+        matched.runs_code.then(|| {
+            let frame = Frame { event: event.clone(), matched: Rc::clone(matched), at: 0 };
+            INSIDE.with_borrow_mut(|frames| {
+                frames.push(frame);
+                Self { depth: frames.len() - 1 }
+            })
+        })
+    }
+
+    /// It runs the code of the subscription at this place.
+    pub(crate) fn at(&self, place: usize) {
+        INSIDE.with_borrow_mut(|frames| {
+            if let Some(frame) = frames.get_mut(self.depth) {
+                frame.at = place;
+            }
+        });
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let frame = INSIDE.with_borrow_mut(|frames| frames.pop());
+        // An event may hold the last of a value of the user, which is dropped out here.
+        drop(frame);
+    }
+}
+
+/// The event whose filter or inline handler publishes.
+pub(crate) fn cause_inside() -> Option<Cause> {
+    INSIDE.with_borrow(|frames| frames.last().map(|frame| frame.event.cause()))
+}
+
+/// The subscriptions a publish would be inside of, where they are too many.
+pub(crate) fn too_deep() -> Option<Vec<Arc<str>>> {
+    INSIDE.with_borrow(|frames| {
+        let name = |frame: &Frame| Some(Arc::clone(&frame.matched.all().nth(frame.at)?.name));
+        (frames.len() >= DEEPEST).then(|| frames.iter().filter_map(name).collect())
+    })
+}

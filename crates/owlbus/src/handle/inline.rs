@@ -1,0 +1,90 @@
+//! Handlers that run in the publisher.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use super::{attempt::panicked, content::Content};
+use crate::{
+    dispatch::{Closable, Subscriber},
+    event::Event,
+    settle::{HandlerError, IntoOutcome, Outcome, Settlement, settlement},
+};
+
+type Code = dyn Fn(&Event) -> Result<Outcome, HandlerError> + Send + Sync;
+
+/// A function that publishers call, from as many threads as they are, and what came of that.
+pub(crate) struct Inline {
+    /// Let go of when the subscription ends.
+    code: Closable<Arc<Code>>,
+    /// What is called: gone as soon as the code is.
+    call: Weak<Code>,
+    done: AtomicU64,
+    skipped: AtomicU64,
+    dead: AtomicU64,
+}
+
+/// How many events an inline handler got, by what became of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Handled {
+    pub(crate) done: u64,
+    pub(crate) skipped: u64,
+    pub(crate) dead: u64,
+}
+
+impl Inline {
+    pub(crate) fn new<T, F, R>(function: F) -> Self
+    where
+        T: Content,
+        F: Fn(&T) -> R + Send + Sync + 'static,
+        R: IntoOutcome,
+    {
+        let code: Arc<Code> = Arc::new(move |event: &Event| {
+            let content = T::of(event).map_err(HandlerError::permanent)?;
+            function(content).into_outcome()
+        });
+        Self {
+            call: Arc::downgrade(&code),
+            code: Closable::new(Some(code)),
+            done: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            dead: AtomicU64::new(0),
+        }
+    }
+
+    /// Runs it for an event; `None` where the subscription has ended.
+    pub(crate) fn handle(&self, subscriber: &Subscriber, event: &Event) -> Option<Settlement> {
+        let code = self.call.upgrade()?;
+        let call = || match subscriber.transform.is_some() {
+            true => code(&subscriber.transformed(event.clone())),
+            false => code(event),
+        };
+        let said = catch_unwind(AssertUnwindSafe(call));
+        let said = said.unwrap_or_else(|panic| Err(HandlerError::permanent(panicked(panic))));
+        let settlement = settlement(subscriber, event, said);
+        let counter = match settlement {
+            Settlement::Done => &self.done,
+            Settlement::Skipped => &self.skipped,
+            Settlement::Dead { .. } | Settlement::Dropped { .. } => &self.dead,
+        };
+        counter.fetch_add(1, Relaxed);
+        Some(settlement)
+    }
+
+    pub(crate) fn handled(&self) -> Handled {
+        Handled {
+            done: self.done.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
+            dead: self.dead.load(Relaxed),
+        }
+    }
+
+    /// Lets go of the code: no call starts any more.
+    pub(crate) fn close(&self) {
+        self.code.close();
+    }
+}
