@@ -100,6 +100,8 @@ mod clock;
 mod memory;
 mod sync;
 // Who waits for whom.
+#[cfg(all(test, shuttle))]
+mod models;
 mod waits;
 
 pub use accept::{PublishError, Receipt, Tracked};

@@ -8,9 +8,9 @@ use crate::event::{Cause, Event};
 /// How many publishes may be under way inside one another.
 const DEEPEST: usize = 16;
 
-thread_local! {
+crate::sync::thread_local! {
     /// The publishes of this thread that run code of users at this moment, each inside the one before it.
-    static INSIDE: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    static INSIDE: RefCell<Vec<Frame>> = RefCell::new(Vec::new());
 }
 
 struct Frame {
@@ -30,7 +30,8 @@ impl Inside {
     pub(crate) fn enter(matched: &Rc<Matched>, event: &Event) -> Option<Self> {
         matched.runs_code.then(|| {
             let frame = Frame { event: event.clone(), matched: Rc::clone(matched), at: 0 };
-            INSIDE.with_borrow_mut(|frames| {
+            INSIDE.with(|frames| {
+                let mut frames = frames.borrow_mut();
                 frames.push(frame);
                 Self { depth: frames.len() - 1 }
             })
@@ -39,8 +40,8 @@ impl Inside {
 
     /// It runs the code of the subscription at this place.
     pub(crate) fn at(&self, place: usize) {
-        INSIDE.with_borrow_mut(|frames| {
-            if let Some(frame) = frames.get_mut(self.depth) {
+        INSIDE.with(|frames| {
+            if let Some(frame) = frames.borrow_mut().get_mut(self.depth) {
                 frame.at = place;
             }
         });
@@ -49,7 +50,7 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        let frame = INSIDE.with_borrow_mut(|frames| frames.pop());
+        let frame = INSIDE.with(|frames| frames.borrow_mut().pop());
         // An event may hold the last of a value of the user, which is dropped out here.
         drop(frame);
     }
@@ -57,12 +58,13 @@ impl Drop for Inside {
 
 /// The event whose filter or inline handler publishes.
 pub(crate) fn cause_inside() -> Option<Cause> {
-    INSIDE.with_borrow(|frames| frames.last().map(|frame| frame.event.cause()))
+    INSIDE.with(|frames| frames.borrow().last().map(|frame| frame.event.cause()))
 }
 
 /// The subscriptions a publish would be inside of, where they are too many.
 pub(crate) fn too_deep() -> Option<Vec<Arc<str>>> {
-    INSIDE.with_borrow(|frames| {
+    INSIDE.with(|frames| {
+        let frames = frames.borrow();
         let name = |frame: &Frame| Some(Arc::clone(&frame.matched.all().nth(frame.at)?.name));
         (frames.len() >= DEEPEST).then(|| frames.iter().filter_map(name).collect())
     })

@@ -108,7 +108,8 @@ impl Routes {
     pub(crate) fn lookup(&self, event: &Event) -> Rc<Matched> {
         let version = self.version.load(Acquire);
         let (topic, event_type) = (event.topic(), event.event_type());
-        let known = REMEMBERED.with_borrow_mut(|remembered| {
+        let known = REMEMBERED.with(|remembered| {
+            let mut remembered = remembered.borrow_mut();
             let known = remembered.place(self.seed, topic, event_type).as_ref();
             known.filter(|known| known.is(version, topic, event_type)).map(|known| Rc::clone(&known.matched))
         });
@@ -124,7 +125,7 @@ impl Routes {
             matched: Rc::clone(&matched),
         };
         let forgotten = REMEMBERED
-            .with_borrow_mut(|remembered| remembered.place(self.seed, topic, event_type).replace(known));
+            .with(|remembered| remembered.borrow_mut().place(self.seed, topic, event_type).replace(known));
         // What is forgotten may be the last holder of a subscription, and is dropped out here.
         drop(forgotten);
         matched
@@ -279,7 +280,7 @@ fn next_version() -> u64 {
 /// How many topics a thread remembers the routes of.
 const PLACES: usize = 1024;
 
-thread_local! {
+crate::sync::thread_local! {
     static REMEMBERED: RefCell<Remembered> = RefCell::new(Remembered::new());
 }
 

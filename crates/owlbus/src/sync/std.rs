@@ -2,7 +2,10 @@
 
 use std::sync::PoisonError;
 
-pub(crate) use std::sync::{MutexGuard, atomic};
+pub(crate) use std::{
+    sync::{MutexGuard, atomic},
+    thread_local,
+};
 
 /// A mutex that cannot be poisoned.
 #[derive(Default)]

@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
 
+mod lanes;
+
 use std::{future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
 use shuttle::{
@@ -32,11 +34,12 @@ struct Plan {
     workers: usize,
     by_key: bool,
     once: bool,
+    band: i32,
 }
 
 impl Plan {
     fn new(overflow: Overflow, events: u64) -> Self {
-        Self { overflow, events, bytes: 1 << 20, workers: 1, by_key: false, once: false }
+        Self { overflow, events, bytes: 1 << 20, workers: 1, by_key: false, once: false, band: 0 }
     }
 
     fn bytes(self, bytes: u64) -> Self {
@@ -49,6 +52,10 @@ impl Plan {
 
     fn by_key(self) -> Self {
         Self { by_key: true, ..self }
+    }
+
+    fn band(self, band: i32) -> Self {
+        Self { band, ..self }
     }
 
     fn once(self) -> Self {
@@ -64,7 +71,7 @@ impl Plan {
         let mailbox = Mailbox::new(shape, Arc::clone(&pause), Arc::clone(&memory));
         let subscriber = Subscriber {
             claimed: self.once.then(AtomicBool::default),
-            ..Subscriber::bare("model", 0, mailbox)
+            ..Subscriber::bare("model", self.band, mailbox)
         };
         Scene { subscriber: Arc::new(subscriber), memory, pause, tally: Arc::default() }
     }

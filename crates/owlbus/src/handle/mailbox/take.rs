@@ -41,6 +41,7 @@ impl Mailbox {
                 self.sort(&mut work);
             }
             let next = if held { Next::Nothing } else { work.next(mixed) };
+            let held_back = matches!(next, Next::Held(_));
             let until = match next {
                 Next::Taken(taken) => {
                     let more = work.line.has_more();
@@ -56,6 +57,10 @@ impl Mailbox {
             let mut intake = self.intake.0.lock();
             // Whoever ends the pause wakes the sleepers under this lock.
             if self.pause.is_held() != held {
+                continue;
+            }
+            // So does whoever lets go of what was held back, after it has: seen here, or waking this worker.
+            if held_back && work.can_go_on() {
                 continue;
             }
             if !held && !intake.entries.is_empty() {
@@ -192,6 +197,11 @@ impl Work {
             Some(lane) => self.take(lane),
             None => held(&fronts),
         }
+    }
+
+    /// Whether something can be taken now.
+    fn can_go_on(&mut self) -> bool {
+        LANES.into_iter().any(|lane| matches!(self.line.front(lane), Front::Gap | Front::Event))
     }
 
     fn take(&mut self, lane: Lane) -> Next {
