@@ -347,8 +347,8 @@ impl Bus {
     }
 
     /// The delivery that whoever uses this handle works for: that of the task, or that of the handle.
-    pub(crate) fn origin(&self) -> Option<Origin> {
-        origin().or_else(|| self.origin.as_deref().cloned())
+    pub(crate) fn origin(&self) -> Option<Box<Origin>> {
+        origin().or_else(|| self.origin.as_deref().cloned().map(Box::new))
     }
 
     pub(crate) fn downgrade(&self) -> WeakBus {

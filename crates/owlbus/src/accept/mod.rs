@@ -29,93 +29,78 @@ use crate::{
 /// Publishes an event: accepts it, dispatches it, and waits for room where that is the policy.
 pub(crate) async fn publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
     let (event, origin) = stamped(bus, event);
-    let begun = begin(bus.core(), event, Manner { waits: true, tracked: false }, origin.as_ref())?;
-    Ok(begun.wait(origin).await)
+    match begin(bus.core(), event, Manner::Waiting, origin.as_deref())? {
+        Begun::Ended(receipt) => Ok(receipt),
+        Begun::Waiting(waiting) => Ok(waiting.wait(origin).await),
+    }
 }
 
 /// Publishes an event without waiting.
 pub(crate) fn try_publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
     let (event, _) = stamped(bus, event);
-    Ok(begin(bus.core(), event, Manner { waits: false, tracked: false }, None)?.at_once())
+    match begin(bus.core(), event, Manner::AtOnce, None)? {
+        Begun::Ended(receipt) => Ok(receipt),
+        Begun::Waiting(waiting) => Ok(waiting.at_once()),
+    }
 }
 
 /// Publishes an event, and holds up the thread instead of a task.
 pub(crate) fn publish_blocking(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
     let (event, origin) = stamped(bus, event);
-    let begun = begin(bus.core(), event, Manner { waits: true, tracked: false }, origin.as_ref())?;
-    Ok(begun.wait_here(origin))
+    match begin(bus.core(), event, Manner::Waiting, origin.as_deref())? {
+        Begun::Ended(receipt) => Ok(receipt),
+        Begun::Waiting(waiting) => Ok(waiting.wait_here(origin)),
+    }
 }
 
 /// Publishes an event whose outcomes can be waited for.
 pub(crate) async fn publish_tracked(bus: &Bus, event: Event) -> Result<Tracked, PublishError> {
     let (event, origin) = stamped(bus, event);
-    let key = event.key().into();
-    let mut begun = begin(bus.core(), event, Manner { waits: true, tracked: true }, origin.as_ref())?;
-    let tracker = begun.tracker.take().unwrap_or_else(|| Tracker::new(std::iter::empty()));
-    Ok(Tracked::new(begun.wait(origin).await, tracker, bus.clone(), key))
+    let (key, mut tracker) = (event.key().into(), None);
+    let receipt = match begin(bus.core(), event, Manner::Tracked(&mut tracker), origin.as_deref())? {
+        Begun::Ended(receipt) => receipt,
+        Begun::Waiting(waiting) => waiting.wait(origin).await,
+    };
+    let tracker = tracker.unwrap_or_else(|| Tracker::new(std::iter::empty()));
+    Ok(Tracked::new(receipt, tracker, bus.clone(), key))
 }
 
 /// The event with everything the bus fills in, and the delivery whose handler publishes it.
-fn stamped(bus: &Bus, event: impl IntoEvent) -> (Event, Option<Origin>) {
+fn stamped(bus: &Bus, event: impl IntoEvent) -> (Event, Option<Box<Origin>>) {
     let origin = bus.origin();
     let cause = cause_inside().or_else(|| origin.as_ref().map(|origin| origin.cause().clone()));
     let event = event.into_stamped(&Stamp { source: bus.core().source.clone(), cause });
-    (event, origin.filter(Origin::runs))
+    (event, origin.filter(|origin| origin.runs()))
 }
 
 /// How an event is published.
-#[derive(Clone, Copy)]
-struct Manner {
-    waits: bool,
-    tracked: bool,
+enum Manner<'a> {
+    /// Whoever publishes it waits where that is asked for.
+    Waiting,
+    /// The same, and is given what tells of its outcomes.
+    Tracked(&'a mut Option<Arc<Tracker>>),
+    AtOnce,
 }
 
 /// A publish that has everything behind it but the waiting, if there is any.
-struct Begun<'a> {
-    stage: Stage<'a>,
-    tracker: Option<Arc<Tracker>>,
-}
-
-enum Stage<'a> {
+enum Begun<'a> {
     Ended(Receipt),
     Waiting(Box<Waiting<'a>>),
-}
-
-impl Begun<'_> {
-    async fn wait(self, origin: Option<Origin>) -> Receipt {
-        match self.stage {
-            Stage::Ended(receipt) => receipt,
-            Stage::Waiting(waiting) => waiting.wait(origin).await,
-        }
-    }
-
-    fn wait_here(self, origin: Option<Origin>) -> Receipt {
-        match self.stage {
-            Stage::Ended(receipt) => receipt,
-            Stage::Waiting(waiting) => waiting.wait_here(origin),
-        }
-    }
-
-    fn at_once(self) -> Receipt {
-        match self.stage {
-            Stage::Ended(receipt) => receipt,
-            Stage::Waiting(waiting) => waiting.at_once(),
-        }
-    }
 }
 
 /// Everything a publish does without waiting, once the event is stamped.
 fn begin<'a>(
     core: &'a Core,
     event: Event,
-    manner: Manner,
+    manner: Manner<'_>,
     origin: Option<&Origin>,
 ) -> Result<Begun<'a>, PublishError> {
     let bytes = event.bytes_of_it();
     check(core, &event, bytes).inspect_err(|_| core.count_refused())?;
 
     let load = Load::of(event.weight(bytes));
-    let reserved = reserve(core, &event, load, manner, origin).inspect_err(|_| core.count_refused())?;
+    let waits = !matches!(manner, Manner::AtOnce);
+    let reserved = reserve(core, &event, load, waits, origin).inspect_err(|_| core.count_refused())?;
     let Some(passage) = core.turnstile.pass() else {
         core.count_refused();
         return Err(PublishError::Closed { event });
@@ -126,7 +111,11 @@ fn begin<'a>(
     matched.published.fetch_add(1, Relaxed);
     let (id, immediate) = (event.id(), event.priority() == Priority::Immediate);
     let key = if immediate && origin.is_some() { event.key().into() } else { SmolStr::default() };
-    let dispatched = dispatch::deliver(&matched, event, load, reserved, manner.tracked);
+    let tracked = matches!(manner, Manner::Tracked(_));
+    let dispatched = dispatch::deliver(&matched, event, load, reserved, tracked);
+    if let Manner::Tracked(tracker) = manner {
+        tracker.clone_from(&dispatched.tracker);
+    }
     let receipt = Receipt {
         id,
         seq: passage.seq,
@@ -136,13 +125,13 @@ fn begin<'a>(
         duplicate: false,
     };
     if dispatched.trouble.is_none() && !immediate {
-        return Ok(Begun { stage: Stage::Ended(receipt), tracker: dispatched.tracker });
+        return Ok(Begun::Ended(receipt));
     }
-    Ok(told(Waiting::new(core, receipt, key, passage), dispatched, immediate))
+    Ok(told(Box::new(Waiting::new(core, receipt, key, passage)), dispatched, immediate))
 }
 
 /// Tells of what did not go smoothly, and waits where there is something to wait for.
-fn told(mut waiting: Waiting<'_>, dispatched: Dispatched, immediate: bool) -> Begun<'_> {
+fn told(mut waiting: Box<Waiting<'_>>, dispatched: Dispatched, immediate: bool) -> Begun<'_> {
     let core = waiting.core;
     let Trouble { dropped, risen, pause, waits, ended } = *dispatched.trouble.unwrap_or_default();
     for subscriber in &ended {
@@ -160,11 +149,10 @@ fn told(mut waiting: Waiting<'_>, dispatched: Dispatched, immediate: bool) -> Be
     waiting.rooms = waits;
     waiting.pause = pause;
     waiting.attempts = dispatched.tracker.as_ref().filter(|_| immediate).map(Attempts::of);
-    let stage = match waiting.is_over() && pause.is_zero() {
-        true => Stage::Ended(waiting.receipt),
-        false => Stage::Waiting(Box::new(waiting)),
-    };
-    Begun { stage, tracker: dispatched.tracker }
+    match waiting.is_over() && pause.is_zero() {
+        true => Begun::Ended(waiting.receipt),
+        false => Begun::Waiting(waiting),
+    }
 }
 
 /// Whether the event may be published as it is.
@@ -198,10 +186,10 @@ fn reserve(
     core: &Core,
     event: &Event,
     load: Load,
-    manner: Manner,
+    waits: bool,
     origin: Option<&Origin>,
 ) -> Result<Option<Reserved>, PublishError> {
-    let ahead = match (manner.waits, origin) {
+    let ahead = match (waits, origin) {
         (false, _) => Ahead::Queues,
         (true, Some(_)) => Ahead::All,
         (true, None) if core.routes.any_rejecting() => Ahead::Refusing,
@@ -210,7 +198,7 @@ fn reserve(
     let matched = core.routes.lookup(event);
     let reserved = dispatch::reserve(&matched, event, load, ahead)
         .map_err(|subscription| PublishError::Full { event: event.clone(), subscription })?;
-    if let Some(origin) = origin.filter(|_| manner.waits) {
+    if let Some(origin) = origin.filter(|_| waits) {
         no_loop(core, event, &reserved, origin)?;
     }
     Ok(Some(reserved))

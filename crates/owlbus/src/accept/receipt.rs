@@ -12,7 +12,6 @@ use std::{
 use crate::{
     bus::Bus,
     event::EventId,
-    handle::Origin,
     journal::Seq,
     settle::{Cycle, Settled, Tracker},
     waits::On,
@@ -68,7 +67,7 @@ impl Tracked {
     /// [`Cycle`] where this is awaited in a handler, and one of those that it waits for waits for that handler in turn.
     pub async fn settled(&self) -> Result<Vec<Settled>, Cycle> {
         let on = On { tracker: Some(Arc::clone(&self.tracker)), key: self.key.clone(), ..On::default() };
-        let origin = self.bus.origin().filter(Origin::runs);
+        let origin = self.bus.origin().filter(|origin| origin.runs());
         let waiting = origin.map(|origin| self.bus.core().waits.begin(&origin, on)).transpose()?;
         let mut settled = pin!(self.tracker.settled());
         poll_fn(|cx| {

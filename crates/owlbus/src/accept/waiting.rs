@@ -83,7 +83,7 @@ impl<'a> Waiting<'a> {
     /// Waits until every mailbox has taken the event or the publisher lost patience with it.
     ///
     /// Dropped meanwhile, the waits that are left count as timed out.
-    pub(super) async fn wait(mut self, origin: Option<Origin>) -> Receipt {
+    pub(super) async fn wait(mut self, origin: Option<Box<Origin>>) -> Receipt {
         // Without a runtime there is no clock to wait by, and nobody who would make room.
         let clock = Handle::try_current().is_ok();
         self.begin(origin);
@@ -100,7 +100,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// As [`wait`](Self::wait), and holds up the thread.
-    pub(super) fn wait_here(mut self, origin: Option<Origin>) -> Receipt {
+    pub(super) fn wait_here(mut self, origin: Option<Box<Origin>>) -> Receipt {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         self.begin(origin);
         while let Some(deadline) = self.deadline() {
@@ -126,7 +126,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Notes who waits for whom. A loop that closed since it was looked for is not waited in.
-    fn begin(&mut self, origin: Option<Origin>) {
+    fn begin(&mut self, origin: Option<Box<Origin>>) {
         let Some(origin) = origin.filter(|_| !self.is_over()) else { return };
         let on = On {
             rooms: self.rooms.iter().map(|wait| (Arc::clone(&wait.subscriber), wait.ticket())).collect(),

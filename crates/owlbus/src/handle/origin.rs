@@ -74,10 +74,10 @@ impl At {
 }
 
 /// The delivery whose handler runs in this task.
-pub(crate) fn origin() -> Option<Origin> {
+pub(crate) fn origin() -> Option<Box<Origin>> {
     let origin = |handling: &Handling| {
         let at = handling.at.borrow().clone()?;
-        Some(Origin { seat: Arc::clone(&handling.seat), at })
+        Some(Box::new(Origin { seat: Arc::clone(&handling.seat), at }))
     };
     HANDLING.try_with(origin).ok().flatten()
 }
@@ -104,8 +104,8 @@ pub(crate) fn end() {
 }
 
 /// Runs code of a handler in another thread.
-pub(crate) fn on_behalf_of<R>(origin: Option<Origin>, code: impl FnOnce() -> R) -> R {
-    match origin {
+pub(crate) fn on_behalf_of<R>(origin: Option<Box<Origin>>, code: impl FnOnce() -> R) -> R {
+    match origin.map(|origin| *origin) {
         Some(Origin { seat, at }) => HANDLING.sync_scope(Handling { seat, at: RefCell::new(Some(at)) }, code),
         None => code(),
     }
