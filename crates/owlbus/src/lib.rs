@@ -48,6 +48,9 @@
 //!   or the loss is counted, told to the subscription as a [`Gap`], and named in the [`Receipt`].
 //! - One publisher's events reach a subscription in the order they were published, and its handler runs for one of
 //!   them at a time unless [`concurrency`](handle::On::concurrency) or [`ordered_by_key`](handle::On::ordered_by_key) say more.
+//!   Only events of another [`Priority`] overtake, and no lane waits for more than 13 starts of others.
+//! - A subscription of a higher [`priority`](handle::On::priority) has its first try at an event before those below.
+//! - Handlers that would wait for each other for ever are told, with their names: [`Cycle`](settle::Cycle).
 //! - A handler that is slow, fails or panics hurts no other subscription. What a full mailbox does is the
 //!   subscription's choice: [`Overflow`].
 //! - What a handler fails with is counted, and told through `tracing` at level `WARN`.

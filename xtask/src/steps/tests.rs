@@ -7,7 +7,8 @@ use crate::project::Project;
 
 pub(super) const STEP: Step = Step { name: "tests", about: "unit and behaviour tests", check };
 
-/// Cases a property test tries under `--full`; proptest's own default is 256, and that of the mailbox's model 20,000.
+/// Cases a property test tries under `--full`, where proptest's own default is 256. The reference models try 20,000
+/// stories else, and here a million.
 const FULL_CASES: &str = "50000";
 
 fn check(project: &Project) -> Result<Verdict> {

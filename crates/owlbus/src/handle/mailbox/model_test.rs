@@ -610,12 +610,13 @@ fn told(what: impl fmt::Display, result: TestCaseResult) -> TestCaseResult {
     result.map_err(|error| TestCaseError::fail(format!("{what}: {error}")))
 }
 
-/// Stories by default; `PROPTEST_CASES` asks for more.
+/// Stories for each thousand cases that `PROPTEST_CASES` asks of other tests, and at least so many.
 const STORIES: u32 = 20_000;
 
 fn config() -> ProptestConfig {
     let config = ProptestConfig::default();
-    ProptestConfig { cases: config.cases.max(STORIES), failure_persistence: None, ..config }
+    let cases = STORIES * (config.cases / 1_000).max(1);
+    ProptestConfig { cases, failure_persistence: None, ..config }
 }
 
 proptest! {
