@@ -15,6 +15,9 @@ struct Line<'a> {
     unit: &'a str,
     #[serde(flatten)]
     ratio: Option<Ratio<'a>>,
+    /// The round that counts, of a figure that has to be right in every round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worst: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -23,7 +26,8 @@ struct Ratio<'a> {
     ratio: f64,
 }
 
-/// An array of objects `workload`, `subject`, `value`, `unit`, and for ratios `beside` and `ratio`.
+/// An array of objects `workload`, `subject`, `value`, `unit`, for ratios `beside` and `ratio`, and `worst` for what has
+/// to be right in every round.
 pub(crate) fn of(measured: &[Measured]) -> Result<String> {
     let lines: Vec<_> = measured.iter().flat_map(lines).collect();
     Ok(serde_json::to_string_pretty(&lines)?)
@@ -31,15 +35,18 @@ pub(crate) fn of(measured: &[Measured]) -> Result<String> {
 
 fn lines(measured: &Measured) -> Vec<Line<'_>> {
     let mut lines = Vec::new();
-    for (subject, figure) in measured.workload.subjects.iter().zip(&measured.figures) {
+    for ((name, unit), figure) in measured.workload.figures().zip(&measured.figures) {
+        let verdicts = verdict::of(measured, name);
+        let worst = verdicts.iter().find_map(|verdict| verdict.worst);
         let line = |ratio| Line {
             workload: measured.workload.name,
-            subject: subject.name,
+            subject: name,
             value: figure.median,
-            unit: subject.unit.name(),
+            unit: unit.name(),
             ratio,
+            worst,
         };
-        let ratios = verdict::of(measured, subject.name).into_iter().filter_map(|verdict| verdict.ratio);
+        let ratios = verdicts.iter().filter_map(|verdict| verdict.ratio);
         let before = lines.len();
         lines.extend(ratios.map(|(beside, ratio)| line(Some(Ratio { beside, ratio }))));
         if lines.len() == before {
@@ -57,15 +64,15 @@ mod tests {
     use crate::{figure::Figure, samples};
 
     #[test]
-    fn every_subject_is_there_and_every_ratio_once() {
-        let figure = |median| Figure { median, lowest: 0.0, highest: 0.0 };
+    fn every_figure_is_there_and_every_ratio_once() {
+        let figure = |median| Figure { median, lowest: 0.0, highest: median + 1.0 };
         let measured = samples::measured([figure(300.0), figure(100.0), figure(200.0)]);
         let text = of(&[measured]).unwrap();
         let expected = json!([
             { "workload": "race", "subject": "owl", "value": 300.0, "unit": "events/s", "beside": "hen", "ratio": 3.0 },
             { "workload": "race", "subject": "owl", "value": 300.0, "unit": "events/s", "beside": "duck", "ratio": 1.5 },
             { "workload": "race", "subject": "hen", "value": 100.0, "unit": "events/s" },
-            { "workload": "race", "subject": "duck", "value": 200.0, "unit": "events/s" },
+            { "workload": "race", "subject": "duck", "value": 200.0, "unit": "events/s", "worst": 201.0 },
         ]);
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
     }

@@ -29,16 +29,16 @@ impl Effort {
     }
 }
 
-/// A workload with the figure of each of its subjects, in their order.
+/// A workload with all figures of its subjects, in their order.
 pub(crate) struct Measured {
     pub(crate) workload: &'static Workload,
     pub(crate) figures: Vec<Figure>,
 }
 
 impl Measured {
-    /// The figure of a subject.
-    pub(crate) fn figure(&self, subject: &str) -> Option<&Figure> {
-        let at = self.workload.subjects.iter().position(|candidate| candidate.name == subject)?;
+    /// The figure of that name.
+    pub(crate) fn figure(&self, name: &str) -> Option<&Figure> {
+        let at = self.workload.figures().position(|(candidate, _)| candidate == name)?;
         self.figures.get(at)
     }
 }
@@ -46,20 +46,22 @@ impl Measured {
 /// Measures all subjects of a workload. Each round begins with another of them.
 pub(crate) fn measure(workload: &'static Workload, effort: Effort) -> Result<Measured> {
     let count = workload.subjects.len();
-    let mut values = vec![Vec::new(); count];
+    let values = |subject: &Subject| vec![Vec::new(); subject.figures().len()];
+    let mut values: Vec<_> = workload.subjects.iter().map(values).collect();
     for round in 0..effort.rounds as usize {
         for turn in 0..count {
             let at = (round + turn) % count;
             let subject = &workload.subjects[at];
-            values[at].push(in_a_process(workload, subject, effort.work(subject))?);
+            let found = in_a_process(workload, subject, effort.work(subject))?;
+            values[at].iter_mut().zip(found).for_each(|(values, value)| values.push(value));
         }
     }
-    let figures = values.into_iter().map(Figure::of).collect::<Option<_>>();
+    let figures = values.into_iter().flatten().map(Figure::of).collect::<Option<_>>();
     Ok(Measured { workload, figures: figures.context("there was no round")? })
 }
 
-/// The figure of one round, run by a fresh process of this program.
-fn in_a_process(workload: &Workload, subject: &Subject, work: u64) -> Result<f64> {
+/// The figures of one round, run by a fresh process of this program.
+fn in_a_process(workload: &Workload, subject: &Subject, work: u64) -> Result<Vec<f64>> {
     let output = Command::new(env::current_exe()?)
         .args(["--round", workload.name, subject.name, &work.to_string()])
         .output()?;
@@ -71,11 +73,24 @@ fn in_a_process(workload: &Workload, subject: &Subject, work: u64) -> Result<f64
         String::from_utf8_lossy(&output.stderr).trim()
     );
     let text = String::from_utf8(output.stdout)?;
-    text.trim().parse().with_context(|| format!("{} / {} printed {text:?}", workload.name, subject.name))
+    let figures: Vec<f64> = text
+        .split_whitespace()
+        .map(|figure| figure.parse())
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("{} / {} printed {text:?}", workload.name, subject.name))?;
+    let expected = subject.figures().len();
+    ensure!(
+        figures.len() == expected,
+        "{} / {} gave {} figures instead of {expected}",
+        workload.name,
+        subject.name,
+        figures.len()
+    );
+    Ok(figures)
 }
 
-/// The figure of one round, run in this process.
-pub(crate) fn one(workload: &str, subject: &str, work: &str) -> Result<f64> {
+/// The figures of one round, run in this process.
+pub(crate) fn one(workload: &str, subject: &str, work: &str) -> Result<Vec<f64>> {
     let workload = workloads::ALL.iter().find(|candidate| candidate.name == workload);
     let workload = workload.context("there is no such workload; `--help` lists them")?;
     let subject = workload.subjects.iter().find(|candidate| candidate.name == subject);
@@ -83,7 +98,7 @@ pub(crate) fn one(workload: &str, subject: &str, work: &str) -> Result<f64> {
         let names: Vec<_> = workload.subjects.iter().map(|subject| subject.name).collect();
         format!("{} has no such subject, but {}", workload.name, names.join(", "))
     })?;
-    (subject.round)(work.parse().context("the work of a round is a number")?)
+    subject.run(work.parse().context("the work of a round is a number")?)
 }
 
 #[cfg(test)]

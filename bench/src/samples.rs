@@ -3,11 +3,11 @@
 use crate::{
     figure::Figure,
     rounds::Measured,
-    workload::{Bound, Subject, Unit, Want, Workload},
+    workload::{Bound, Round, Subject, Unit, Want, Workload},
 };
 
 const fn subject(name: &'static str) -> Subject {
-    Subject { name, unit: Unit::Events, work: 1, round: |_| Ok(1.0) }
+    Subject { name, work: 1, round: Round::One(Unit::Events, |_| Ok(1.0)) }
 }
 
 static RACE: Workload = Workload {
@@ -18,6 +18,7 @@ static RACE: Workload = Workload {
         Want::Ratio { subject: "owl", beside: "hen", bound: Bound::AtLeast(2.0) },
         Want::Ratio { subject: "owl", beside: "duck", bound: Bound::Shown },
         Want::Value { subject: "owl", bound: Bound::AtMost(250.0) },
+        Want::EachRound { subject: "duck", bound: Bound::AtMost(200.0) },
     ],
 };
 

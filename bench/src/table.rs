@@ -8,19 +8,18 @@ const HEADINGS: [&str; 8] = ["workload", "subject", "median", "spread", "unit", 
 
 type Row = [String; 8];
 
-/// A table of all figures: a line a subject, and one more for each further comparison.
+/// A table of all figures: a line a figure, and one more for each further comparison.
 pub(crate) fn of(measured: &[Measured]) -> String {
     aligned(std::iter::once(HEADINGS.map(str::to_owned)).chain(measured.iter().flat_map(rows)).collect())
 }
 
 fn rows(measured: &Measured) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (subject, figure) in measured.workload.subjects.iter().zip(&measured.figures) {
+    for ((name, unit), figure) in measured.workload.figures().zip(&measured.figures) {
         let spread = format!("{}..{}", short(figure.lowest), short(figure.highest));
-        let first =
-            [measured.workload.name, subject.name, &short(figure.median), &spread, subject.unit.name()];
+        let first = [measured.workload.name, name, &short(figure.median), &spread, unit.name()];
         let mut left = first.map(str::to_owned);
-        let verdicts = verdict::of(measured, subject.name);
+        let verdicts = verdict::of(measured, name);
         if verdicts.is_empty() {
             rows.push(row(left, [const { String::new() }; 3]));
             continue;
@@ -90,7 +89,7 @@ race      owl      300     299..301  events/s  hen     3.00×  ≥ 2× yes
                                                duck    1.50×
                                                               ≤ 250 no
 race      hen      100     99.0..101  events/s
-race      duck     200     199..201  events/s
+race      duck     200     199..201  events/s                  ≤ 200 always no
 ";
         let squeeze = |text: &str| {
             let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 pub(crate) mod broadcast;
+pub(crate) mod calls;
 pub(crate) mod jaeb;
 pub(crate) mod mpsc;
 pub(crate) mod owlbus;
@@ -25,12 +26,12 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// The numbers of the ticks each publisher sends.
-    fn shares(self) -> impl Iterator<Item = Range<u64>> {
+    pub(crate) fn shares(self) -> impl Iterator<Item = Range<u64>> {
         let start = move |publisher| self.ticks * publisher / self.publishers;
         (0..self.publishers).map(move |publisher| start(publisher)..start(publisher + 1))
     }
 
-    fn deliveries(self) -> u64 {
+    pub(crate) fn deliveries(self) -> u64 {
         self.ticks * self.handlers
     }
 }

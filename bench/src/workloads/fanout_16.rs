@@ -4,6 +4,7 @@ use crate::{
     subjects::{Shape, broadcast, jaeb, mpsc, owlbus},
     workload::{
         Bound::{AtLeast, Shown},
+        Round::One,
         Subject, Unit, Want, Workload,
     },
 };
@@ -12,29 +13,21 @@ pub(super) static WORKLOAD: Workload = Workload {
     name: "fanout_16",
     about: "one publisher, 16 queued subscribers",
     subjects: &[
-        Subject {
-            name: "owlbus",
-            unit: Unit::Deliveries,
-            work: 600_000,
-            round: |n| owlbus::queued(shape(n)),
-        },
+        Subject { name: "owlbus", work: 600_000, round: One(Unit::Deliveries, |n| owlbus::queued(shape(n))) },
         Subject {
             name: "mpsc-recv",
-            unit: Unit::Deliveries,
             work: 400_000,
-            round: |n| mpsc::one_by_one(shape(n)),
+            round: One(Unit::Deliveries, |n| mpsc::one_by_one(shape(n))),
         },
         Subject {
             name: "jaeb-async",
-            unit: Unit::Deliveries,
             work: 150_000,
-            round: |n| jaeb::asynchronous(shape(n)),
+            round: One(Unit::Deliveries, |n| jaeb::asynchronous(shape(n))),
         },
         Subject {
             name: "broadcast",
-            unit: Unit::Deliveries,
             work: 1_000_000,
-            round: |n| broadcast::paced(shape(n)),
+            round: One(Unit::Deliveries, |n| broadcast::paced(shape(n))),
         },
     ],
     wants: &[

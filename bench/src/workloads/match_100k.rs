@@ -23,6 +23,7 @@ use crate::{
     tick::Tick,
     workload::{
         Bound::{AtMost, Shown},
+        Round::One,
         Subject, Unit, Want, Workload,
     },
 };
@@ -31,31 +32,27 @@ pub(super) static WORKLOAD: Workload = Workload {
     name: "match_100k",
     about: "finding 2 to 6 subscriptions among 100,000",
     subjects: &[
-        Subject { name: "cached", unit: Unit::Nanoseconds, work: 5_000_000, round: |n| cached(100_000, n) },
-        Subject { name: "cached-1k", unit: Unit::Nanoseconds, work: 5_000_000, round: |n| cached(1_000, n) },
+        Subject { name: "cached", work: 5_000_000, round: One(Unit::Nanoseconds, |n| cached(100_000, n)) },
+        Subject { name: "cached-1k", work: 5_000_000, round: One(Unit::Nanoseconds, |n| cached(1_000, n)) },
         Subject {
             name: "uncached",
-            unit: Unit::Nanoseconds,
             work: 1_000_000,
-            round: |n| uncached(100_000, n),
+            round: One(Unit::Nanoseconds, |n| uncached(100_000, n)),
         },
         Subject {
             name: "uncached-1k",
-            unit: Unit::Nanoseconds,
             work: 1_000_000,
-            round: |n| uncached(1_000, n),
+            round: One(Unit::Nanoseconds, |n| uncached(1_000, n)),
         },
         Subject {
             name: "subscribe",
-            unit: Unit::Microseconds,
             work: 100_000,
-            round: |n| subscribe(n, Names::Given),
+            round: One(Unit::Microseconds, |n| subscribe(n, Names::Given)),
         },
         Subject {
             name: "subscribe-unnamed",
-            unit: Unit::Microseconds,
             work: 5_000,
-            round: |n| subscribe(n, Names::Made),
+            round: One(Unit::Microseconds, |n| subscribe(n, Names::Made)),
         },
     ],
     wants: &[

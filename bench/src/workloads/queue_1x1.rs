@@ -2,31 +2,28 @@
 
 use crate::{
     subjects::{Shape, jaeb, mpsc, owlbus},
-    workload::{Bound::AtLeast, Subject, Unit, Want, Workload},
+    workload::{Bound::AtLeast, Round::One, Subject, Unit, Want, Workload},
 };
 
 pub(super) static WORKLOAD: Workload = Workload {
     name: "queue_1x1",
     about: "one publisher, one queued subscriber",
     subjects: &[
-        Subject { name: "owlbus", unit: Unit::Events, work: 5_000_000, round: |n| owlbus::queued(shape(n)) },
+        Subject { name: "owlbus", work: 5_000_000, round: One(Unit::Events, |n| owlbus::queued(shape(n))) },
         Subject {
             name: "mpsc-recv",
-            unit: Unit::Events,
             work: 5_000_000,
-            round: |n| mpsc::one_by_one(shape(n)),
+            round: One(Unit::Events, |n| mpsc::one_by_one(shape(n))),
         },
         Subject {
             name: "mpsc-recv-many",
-            unit: Unit::Events,
             work: 5_000_000,
-            round: |n| mpsc::many_at_once(shape(n)),
+            round: One(Unit::Events, |n| mpsc::many_at_once(shape(n))),
         },
         Subject {
             name: "jaeb-async",
-            unit: Unit::Events,
             work: 2_000_000,
-            round: |n| jaeb::asynchronous(shape(n)),
+            round: One(Unit::Events, |n| jaeb::asynchronous(shape(n))),
         },
     ],
     wants: &[
