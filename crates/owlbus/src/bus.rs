@@ -21,6 +21,7 @@ use crate::{
     handle::{Content, Handler, On, Origin, Pause, SubscribeError, Subscription, Workers, origin},
     memory::Memory,
     own_events,
+    settle::{DeadLetters, Graveyard, OnError},
     shutdown::{self, Ending, ShutdownReport},
     stats::{Pressure, Stats, SubscriptionStats},
     sync::atomic::AtomicBool,
@@ -67,6 +68,12 @@ pub(crate) struct Core {
     pub(crate) given_out: Notify,
     /// How the bus ended, once it has.
     pub(crate) ending: Ending,
+    /// What failed for good.
+    pub(crate) graveyard: Graveyard,
+    /// Told of each failed attempt of any subscription.
+    pub(crate) on_error: Option<OnError>,
+    /// How long one attempt may take, where the subscription does not say.
+    pub(crate) timeout: Option<Duration>,
     /// Where workers run: the runtime the bus was built in, where it was built in one.
     pub(crate) runtime: Option<Handle>,
     refused: AtomicU64,
@@ -289,6 +296,12 @@ impl Bus {
         self.core().pressure()
     }
 
+    /// The events that failed for good: to be looked at, sent again, or let go of.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLetters<'_> {
+        DeadLetters::new(self.core())
+    }
+
     /// Begins or continues delivery on a bus that was built paused.
     pub fn resume(&self) {
         let core = self.core();
@@ -316,6 +329,7 @@ impl Bus {
     }
 
     pub(crate) fn new(config: BusBuilder) -> Self {
+        let graveyard = config.graveyard();
         let core = Core {
             source: config.source,
             limits: config.limits,
@@ -329,6 +343,9 @@ impl Bus {
             workers: Workers::default(),
             given_out: Notify::new(),
             ending: Ending::default(),
+            graveyard,
+            on_error: config.on_error,
+            timeout: config.timeout,
             runtime: Handle::try_current().ok(),
             refused: AtomicU64::new(0),
             started: AtomicBool::new(false),

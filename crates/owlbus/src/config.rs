@@ -1,6 +1,6 @@
 //! The settings of a bus, and their defaults.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use smol_str::SmolStr;
 
@@ -9,6 +9,7 @@ use crate::{
     bus::Bus,
     event::default_source,
     handle::{MOST_BYTES, MOST_EVENTS, Overflow},
+    settle::{Failure, Graveyard, IntoOutcome, OnError, tells, tells_async},
 };
 
 /// Why a bus could not be built, or a subscription not be made.
@@ -36,7 +37,7 @@ impl ConfigError {
 /// let bus = Bus::builder().source("shop").mailbox(10_000, Overflow::DropOldest).build()?;
 /// # Ok::<(), owlbus::config::ConfigError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "no bus is there until `build` is called"]
 pub struct BusBuilder {
     pub(crate) source: SmolStr,
@@ -45,6 +46,11 @@ pub struct BusBuilder {
     pub(crate) limits: Limits,
     pub(crate) paused: bool,
     pub(crate) shutdown_deadline: Duration,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) on_error: Option<OnError>,
+    dead_letters: usize,
+    dead_letter_bytes: usize,
+    dead_letter_age: Option<Duration>,
 }
 
 /// Room of a mailbox, and what happens when there is none.
@@ -78,6 +84,11 @@ impl BusBuilder {
             limits: Limits::default(),
             paused: false,
             shutdown_deadline: Duration::from_secs(30),
+            timeout: Some(Duration::from_secs(5)),
+            on_error: None,
+            dead_letters: 1_000,
+            dead_letter_bytes: 16 << 20,
+            dead_letter_age: None,
         }
     }
 
@@ -143,6 +154,50 @@ impl BusBuilder {
         self
     }
 
+    /// How long one attempt of a handler may take, where its subscription does not say; `None` is as long as it likes.
+    /// Default: 5 s.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Is told of every attempt that failed, in whatever subscription, after the subscription's own. Its own error or panic
+    /// is logged and changes nothing.
+    pub fn on_error<R: IntoOutcome>(
+        mut self,
+        on_error: impl Fn(Failure) -> R + Send + Sync + 'static,
+    ) -> Self {
+        self.on_error = Some(tells(on_error));
+        self
+    }
+
+    /// As [`on_error`](Self::on_error), for a function that awaits. The worker waits for it before it goes on.
+    pub fn on_error_async<F>(mut self, on_error: impl Fn(Failure) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output: IntoOutcome> + Send + 'static,
+    {
+        self.on_error = Some(tells_async(on_error));
+        self
+    }
+
+    /// How many dead letters are kept, and how many bytes of them; the oldest are let go of first. Default: 1,000 and 16 MiB;
+    /// 0 keeps none.
+    pub fn dead_letters(mut self, letters: usize, bytes: usize) -> Self {
+        self.dead_letters = letters;
+        self.dead_letter_bytes = bytes;
+        self
+    }
+
+    /// How long a dead letter is kept. Default: as long as there is room.
+    pub fn dead_letter_age(mut self, age: Duration) -> Self {
+        self.dead_letter_age = Some(age);
+        self
+    }
+
+    pub(crate) fn graveyard(&self) -> Graveyard {
+        Graveyard::new(self.dead_letters, self.dead_letter_bytes, self.dead_letter_age)
+    }
+
     /// The bus.
     ///
     /// # Errors
@@ -157,6 +212,18 @@ impl BusBuilder {
         }
         self.mailbox.check()?;
         Ok(Bus::new(self))
+    }
+}
+
+impl fmt::Debug for BusBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BusBuilder")
+            .field("source", &self.source)
+            .field("mailbox", &self.mailbox)
+            .field("memory", &self.memory)
+            .field("limits", &self.limits)
+            .field("paused", &self.paused)
+            .finish_non_exhaustive()
     }
 }
 

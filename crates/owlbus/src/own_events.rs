@@ -12,12 +12,14 @@ use crate::{
     dispatch::Subscriber,
     event::Event,
     handle::{DropReason, Level},
+    settle::DeadLetterId,
     topic::Topic,
 };
 
 static STARTED: Topic = Topic::from_static("owlbus.started");
 static STOPPED: Topic = Topic::from_static("owlbus.stopped");
 static BACKPRESSURE: Topic = Topic::from_static("owlbus.backpressure");
+static DEAD_LETTER: Topic = Topic::from_static("owlbus.dead_letter");
 static GAP: Topic = Topic::from_static("owlbus.gap");
 
 /// `owlbus.started`: told once, to the first who can hear it.
@@ -42,6 +44,31 @@ pub(crate) fn gap(core: &Core, subscriber: &Subscriber, reason: DropReason, miss
         &GAP,
         || json!({ "subscription": &*subscriber.name, "reason": reason.as_str(), "missed": missed }),
     );
+}
+
+/// `owlbus.dead_letter`: an event failed for good.
+pub(crate) fn dead_letter(
+    core: &Core,
+    subscriber: &Subscriber,
+    event: &Event,
+    id: DeadLetterId,
+    attempts: usize,
+    reason: &str,
+) {
+    // What happens to the bus's own events is never told in turn.
+    if event.topic().is_reserved() {
+        return;
+    }
+    tell(core, &DEAD_LETTER, || {
+        json!({
+            "subscription": &*subscriber.name,
+            "id": id.to_string(),
+            "event_id": event.id().to_string(),
+            "topic": event.topic().as_str(),
+            "attempts": attempts,
+            "error": reason,
+        })
+    });
 }
 
 fn tell<D: Serialize>(core: &Core, topic: &'static Topic, data: impl FnOnce() -> D) {

@@ -56,7 +56,7 @@ impl Default for Ending {
 
 /// Ends the bus, or waits for the end somebody else began.
 pub(crate) async fn run(core: &Arc<Core>, deadline: Duration) -> ShutdownReport {
-    let all = core.routes.all();
+    let all = core.routes.all_that_run();
     let failed_before = failed(&all);
     if let Some(came) = core.close() {
         let last_word = LastWord(Arc::clone(core));
@@ -104,7 +104,7 @@ async fn end(core: &Core, came: u64, deadline: Instant) -> ShutdownReport {
     let in_time = drained.await.is_ok();
     let mut report = ShutdownReport { undelivered: close_all(core), ..Default::default() };
     if !in_time {
-        report.cancelled = running(&core.routes.all());
+        report.cancelled = running(&core.routes.all_that_run());
         core.workers.cancel();
         // A handler that blocks its thread cannot be cancelled, and is not waited for any longer.
         _ = timeout_at(clock::deadline(GRACE), core.workers.wait()).await;

@@ -72,6 +72,8 @@ pub struct SubscriptionStats {
     pub queued: u64,
     /// Events its handler is at.
     pub running: u64,
+    /// Events that failed and wait to be tried again.
+    pub waiting: u64,
     /// Events its mailbox has room for, beside the 64 places for `Immediate` ones; 0 where it runs in the publisher.
     pub capacity: u64,
     /// Bytes in its mailbox, running events among them.
@@ -86,7 +88,7 @@ impl SubscriptionStats {
     /// Events that are not settled yet.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        self.queued + self.running
+        self.queued + self.running + self.waiting
     }
 
     /// Whether every event that matched is accounted for; to be asked when the subscription is quiet.
@@ -97,8 +99,19 @@ impl SubscriptionStats {
 
     pub(crate) fn of(subscriber: &Subscriber) -> Self {
         let figures = subscriber.mailbox.figures();
-        let Figures { matched, done, skipped, dead, dropped, queued, running, bytes, oldest, band_timeouts } =
-            figures;
+        let Figures {
+            matched,
+            done,
+            skipped,
+            dead,
+            dropped,
+            queued,
+            running,
+            waiting,
+            bytes,
+            oldest,
+            band_timeouts,
+        } = figures;
         let inline = subscriber.inline.as_ref().map(Inline::handled).unwrap_or_default();
         Self {
             name: subscriber.name.to_string(),
@@ -110,6 +123,7 @@ impl SubscriptionStats {
             dropped,
             queued,
             running,
+            waiting,
             capacity: if subscriber.inline.is_some() { 0 } else { subscriber.mailbox.marks().events },
             bytes,
             oldest: oldest.map(|accepted| Moment::now().since(accepted)),

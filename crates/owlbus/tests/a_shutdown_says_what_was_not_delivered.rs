@@ -49,6 +49,7 @@ async fn at_the_deadline_handlers_are_cancelled_and_the_rest_is_named() {
     let subscription = bus
         .on("test.**")
         .name("stuck")
+        .timeout(None)
         .handle(move |_: Delivery| {
             let never = never.clone();
             async move { never.pass().await }
@@ -76,6 +77,7 @@ async fn it_ends_once_and_everybody_gets_the_same_report() {
     let (bus, door) = (Bus::in_memory(), Door::closed());
     let never = door.clone();
     bus.on("test.**")
+        .timeout(None)
         .handle(move |_: Delivery| {
             let never = never.clone();
             async move { never.pass().await }
@@ -123,6 +125,7 @@ async fn a_publisher_that_waits_for_room_at_the_end_is_let_in_or_told() {
     let subscription = bus
         .on("test.**")
         .mailbox(1, Overflow::Block { timeout: Duration::from_secs(600) })
+        .timeout(None)
         .handle(move |_: Delivery| {
             let door = waits.clone();
             async move { door.pass().await }

@@ -541,7 +541,7 @@ async fn what_a_handler_spawns_by_itself_ends_with_its_timeout() {
             }
         }
     };
-    bus.on("loop").name("self").mailbox(1, BLOCK).handle(handler).await.unwrap();
+    bus.on("loop").name("self").timeout(None).mailbox(1, BLOCK).handle(handler).await.unwrap();
     bus.publish(event("loop", 0)).await.unwrap();
     let wanted = Told::Published { matched: 1, dropped: vec!["self".to_owned()], unfinished: Vec::new() };
     assert_eq!(heard.once_there_are(1).await, [wanted]);

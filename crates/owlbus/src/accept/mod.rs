@@ -112,7 +112,7 @@ fn begin<'a>(
     let (id, immediate) = (event.id(), event.priority() == Priority::Immediate);
     let key = if immediate && origin.is_some() { event.key().into() } else { SmolStr::default() };
     let tracked = matches!(manner, Manner::Tracked(_));
-    let dispatched = dispatch::deliver(&matched, event, load, reserved, tracked);
+    let dispatched = dispatch::deliver(core, &matched, event, load, reserved, tracked);
     if let Manner::Tracked(tracker) = manner {
         tracker.clone_from(&dispatched.tracker);
     }
@@ -232,7 +232,7 @@ pub(crate) fn publish_own(core: &Core, event: Event) {
     event.set_seq(passage.seq);
     matched.published.fetch_add(1, Relaxed);
     let load = Load::of(event.weight(event.bytes_of_it()));
-    let trouble = dispatch::deliver(&matched, event, load, None, false).trouble.unwrap_or_default();
+    let trouble = dispatch::deliver(core, &matched, event, load, None, false).trouble.unwrap_or_default();
     for subscriber in &trouble.ended {
         core.routes.remove(subscriber);
         subscriber.end(DropReason::Unsubscribed);

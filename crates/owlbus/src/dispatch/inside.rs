@@ -10,7 +10,7 @@ const DEEPEST: usize = 16;
 
 crate::sync::thread_local! {
     /// The publishes of this thread that run code of users at this moment, each inside the one before it.
-    static INSIDE: RefCell<Vec<Frame>> = RefCell::new(Vec::new());
+    static INSIDE: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Frame {

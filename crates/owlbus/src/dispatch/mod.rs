@@ -16,10 +16,11 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 pub(crate) use inside::{Inside, cause_inside, too_deep};
 pub(crate) use reserved::{Ahead, Reserved, reserve};
 pub(crate) use routes::{Matched, Routes};
-pub(crate) use subscriber::{Closable, Filter, OnGap, Subscriber, SubscriberId, Transform, Wanted};
+pub(crate) use subscriber::{Classify, Closable, Filter, OnGap, Subscriber, SubscriberId, Transform, Wanted};
 pub(crate) use wait::{Wait, Waited};
 
 use crate::{
+    bus::Core,
     event::{Event, Priority},
     handle::{DropReason, Level, Load, Offer, Queued},
     settle::{Settlement, Tracker},
@@ -54,6 +55,7 @@ pub(crate) struct Trouble {
 
 /// Runs the inline handlers, and puts the event into every mailbox that has room for it.
 pub(crate) fn deliver(
+    core: &Core,
     matched: &Rc<Matched>,
     event: Event,
     load: Load,
@@ -66,7 +68,7 @@ pub(crate) fn deliver(
         dispatched.tracker = Some(Tracker::new(matched.all()));
     }
     let inside = Inside::enter(matched, &event);
-    dispatched.run_inline(matched, &event, inside.as_ref());
+    dispatched.run_inline(core, matched, &event, inside.as_ref());
     // The last mailbox gets the publisher's own hold of the event: to let go of it afterwards would contend with the
     // worker that has it by then.
     let mut held = Some(event);
@@ -77,25 +79,21 @@ pub(crate) fn deliver(
         inside.iter().for_each(|inside| inside.at(place));
         let asked = match reserved.as_mut().and_then(|reserved| reserved.take(subscriber)) {
             Some(asked) => asked,
-            None => Asked::of(subscriber.wants(event)),
+            None => Asked::Said(subscriber.wants(event)),
         };
         let tracker = &dispatched.tracker;
         let give = || {
             let event = if number == last { held.take() } else { held.clone() };
             let watched = tracker.as_ref().map(|tracker| tracker.watch(place));
-            Queued { event: event.expect("nobody but the last takes it"), load, watched }
+            let event = event.expect("nobody but the last takes it");
+            Queued { watched, ..Queued::new(event, load) }
         };
         let offered = match asked {
-            Asked::Wanted => subscriber.mailbox.offer(seq, load, lane, give),
+            Asked::Said(Wanted::Yes) => subscriber.mailbox.offer(seq, load, lane, give),
             Asked::Place => subscriber.mailbox.redeem(load, lane, give),
             Asked::NoRoom => (Offer::Full, None),
-            Asked::Skipped => {
-                dispatched.matched += 1;
-                dispatched.over(place, Settlement::Skipped);
-                continue;
-            }
-            Asked::Unwanted => {
-                dispatched.never(place);
+            Asked::Said(said) => {
+                dispatched.does_not_get_it(subscriber, place, said);
                 continue;
             }
         };
@@ -106,15 +104,17 @@ pub(crate) fn deliver(
 
 impl Dispatched {
     /// Runs the handlers that run in the publisher.
-    fn run_inline(&mut self, matched: &Matched, event: &Event, inside: Option<&Inside>) {
+    fn run_inline(&mut self, core: &Core, matched: &Matched, event: &Event, inside: Option<&Inside>) {
         for (place, subscriber) in matched.inline.iter().enumerate() {
             inside.iter().for_each(|inside| inside.at(place));
-            let handled = match subscriber.wants(event) {
-                Wanted::No => None,
-                Wanted::Skipped => Some(Settlement::Skipped),
-                Wanted::Yes => subscriber.inline.as_ref().and_then(|inline| inline.handle(subscriber, event)),
-            };
-            match handled {
+            match subscriber.wants(event) {
+                Wanted::Yes => {}
+                said => {
+                    self.does_not_get_it(subscriber, place, said);
+                    continue;
+                }
+            }
+            match subscriber.inline.as_ref().and_then(|inline| inline.handle(core, subscriber, event)) {
                 Some(settlement) => {
                     self.matched += 1;
                     self.over(place, settlement);
@@ -124,6 +124,18 @@ impl Dispatched {
                 }
                 None => self.never(place),
             }
+        }
+    }
+
+    /// Counts an event that a subscription did not want, or whose filter panicked.
+    fn does_not_get_it(&mut self, subscriber: &Subscriber, place: usize, said: Wanted) {
+        subscriber.count(said);
+        match said {
+            Wanted::Skipped => {
+                self.matched += 1;
+                self.over(place, Settlement::Skipped);
+            }
+            Wanted::Yes | Wanted::No | Wanted::Filtered => self.never(place),
         }
     }
 
@@ -153,7 +165,7 @@ impl Dispatched {
             Offer::Full => {
                 let Some(event) = event.cloned() else { return };
                 let watched = self.tracker.as_ref().map(|tracker| tracker.watch(place));
-                let wait = Wait::new(Arc::clone(subscriber), Queued { event, load, watched });
+                let wait = Wait::new(Arc::clone(subscriber), Queued { watched, ..Queued::new(event, load) });
                 self.trouble().waits.push(wait);
             }
             Offer::Closed => self.never(place),

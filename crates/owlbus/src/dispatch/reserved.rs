@@ -22,24 +22,11 @@ pub(crate) enum Ahead {
 /// What a subscription said that was asked before the event was anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    Wanted,
-    Unwanted,
-    /// The filter panicked.
-    Skipped,
+    Said(Wanted),
     /// It is wanted, and has a place.
     Place,
     /// It is wanted, and has to wait for room.
     NoRoom,
-}
-
-impl Asked {
-    pub(super) fn of(wanted: Wanted) -> Self {
-        match wanted {
-            Wanted::Yes => Asked::Wanted,
-            Wanted::No => Asked::Unwanted,
-            Wanted::Skipped => Asked::Skipped,
-        }
-    }
 }
 
 /// What was asked and taken for one event. Whatever of it is not used is given back when this is dropped.
@@ -71,8 +58,8 @@ pub(crate) fn reserve(
             continue;
         }
         inside.iter().for_each(|inside| inside.at(matched.inline.len() + number));
-        let mut asked = Asked::of(subscriber.wants(event));
-        if asked == Asked::Wanted && (refuses || blocks) {
+        let mut asked = Asked::Said(subscriber.wants(event));
+        if asked == Asked::Said(Wanted::Yes) && (refuses || blocks) {
             asked = match subscriber.mailbox.reserve(load, event.priority()) {
                 Offer::Queued => Asked::Place,
                 Offer::Full if blocks && ahead == Ahead::All => Asked::NoRoom,
@@ -80,7 +67,7 @@ pub(crate) fn reserve(
                     subscriber.unclaim();
                     return Err(Arc::clone(&subscriber.name));
                 }
-                Offer::Displaced { .. } | Offer::Dropped | Offer::Closed => Asked::Wanted,
+                Offer::Displaced { .. } | Offer::Dropped | Offer::Closed => asked,
             };
         }
         reserved.asked.push_back((Arc::clone(subscriber), asked));
@@ -104,7 +91,7 @@ impl Reserved {
 
     /// Those that will get the event.
     pub(crate) fn wanting(&self) -> impl Iterator<Item = &Arc<Subscriber>> {
-        let wants = |asked: &Asked| matches!(asked, Asked::Wanted | Asked::Place | Asked::NoRoom);
+        let wants = |asked: &Asked| matches!(asked, Asked::Said(Wanted::Yes) | Asked::Place | Asked::NoRoom);
         self.asked.iter().filter(move |(_, asked)| wants(asked)).map(|(subscriber, _)| subscriber)
     }
 }
@@ -117,8 +104,8 @@ impl Drop for Reserved {
                     subscriber.mailbox.release(self.load, self.lane);
                     subscriber.unclaim();
                 }
-                Asked::Wanted | Asked::NoRoom => subscriber.unclaim(),
-                Asked::Unwanted | Asked::Skipped => {}
+                Asked::Said(Wanted::Yes) | Asked::NoRoom => subscriber.unclaim(),
+                Asked::Said(_) => {}
             }
         }
     }

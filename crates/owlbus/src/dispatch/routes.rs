@@ -11,7 +11,7 @@ use std::{
     hash::{BuildHasher, Hasher},
     rc::Rc,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
         atomic::{
             AtomicU64, AtomicUsize,
             Ordering::{Acquire, Relaxed, Release},
@@ -77,6 +77,8 @@ pub(crate) struct Routes {
     /// Subscriptions to what the bus itself has to say.
     hearing: AtomicUsize,
     counts: TopicCounts,
+    /// Subscriptions that ended; some of their deliveries may still run.
+    ended: Mutex<Vec<Weak<Subscriber>>>,
 }
 
 struct Table {
@@ -101,6 +103,7 @@ impl Routes {
             rejecting: AtomicUsize::new(0),
             hearing: AtomicUsize::new(0),
             counts: TopicCounts::default(),
+            ended: Mutex::default(),
         }
     }
 
@@ -193,6 +196,7 @@ impl Routes {
         }
         self.changed(&table);
         drop(table);
+        self.note_ended(&removed);
         // The last holder drops code of users, which does not happen under the lock.
         drop(removed);
         true
@@ -213,6 +217,27 @@ impl Routes {
         let mut all: Vec<_> = self.read().subscribers.values().cloned().collect();
         all.sort_unstable_by_key(|subscriber| subscriber.id);
         all
+    }
+
+    fn note_ended(&self, subscriber: &Arc<Subscriber>) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody works for any more are forgotten when the list would grow else.
+        if ended.len() == ended.capacity() {
+            ended.retain(|one| one.strong_count() > 0);
+        }
+        ended.push(Arc::downgrade(subscriber));
+    }
+
+    /// Every subscription, and those that ended while something of theirs may still run.
+    pub(crate) fn all_that_run(&self) -> Vec<Arc<Subscriber>> {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended: Vec<_> = ended.iter().filter_map(Weak::upgrade).collect();
+        self.all().into_iter().chain(ended).collect()
+    }
+
+    /// The subscription of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Subscriber>> {
+        self.read().subscribers.values().find(|subscriber| *subscriber.name == *name).cloned()
     }
 
     /// A name nobody has: this one, or this one with a number.

@@ -1,6 +1,7 @@
 //! A subscription as the stages see it.
 
 use std::{
+    error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, PoisonError, RwLock,
@@ -12,6 +13,7 @@ use std::{
 use crate::{
     event::Event,
     handle::{DropReason, Finish, Gap, Inline, Mailbox, Overflow, Queued},
+    settle::{ErrorKind, HandlerError, OnError, Retry},
     sync::atomic::AtomicBool,
     topic::Pattern,
     waits::Waits,
@@ -19,6 +21,7 @@ use crate::{
 
 pub(crate) type Filter = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
 pub(crate) type Transform = Arc<dyn Fn(Event) -> Event + Send + Sync>;
+pub(crate) type Classify = Arc<dyn Fn(&(dyn Error + 'static)) -> ErrorKind + Send + Sync>;
 pub(crate) type OnGap = Arc<dyn Fn(Gap) + Send + Sync>;
 
 /// A number no other subscription of this process has.
@@ -46,6 +49,14 @@ pub(crate) struct Subscriber {
     pub(crate) band_wait: Duration,
     /// The handler, where it runs in the publisher; nothing enters the mailbox then.
     pub(crate) inline: Option<Inline>,
+    /// Whether and when what failed is tried again.
+    pub(crate) retry: Retry,
+    /// How long one attempt may take.
+    pub(crate) timeout: Option<Duration>,
+    /// Says of which kind an error is, where the error does not.
+    pub(crate) classify: Closable<Classify>,
+    /// Told of each failed attempt.
+    pub(crate) on_error: Closable<OnError>,
     /// Who waits for whom on the bus.
     pub(crate) waits: Arc<Waits>,
     /// Whether a stream takes its events, rather than tasks of the bus: a shutdown waits until they were given out.
@@ -59,26 +70,25 @@ pub(crate) struct Subscriber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Yes,
+    /// Another event has claimed it.
     No,
+    /// The filter refused it.
+    Filtered,
     /// The filter panicked; the event counts as skipped.
     Skipped,
 }
 
 impl Subscriber {
     /// Asks the filter, and claims a subscription that is for one event. Whoever claims in vain calls
-    /// [`unclaim`](Self::unclaim).
+    /// [`unclaim`](Self::unclaim), and whoever publishes the event [`count`](Self::count)s what was said.
     pub(crate) fn wants(&self, event: &Event) -> Wanted {
         if let Some(filter) = self.filter.open() {
             match catch_unwind(AssertUnwindSafe(|| filter(event))) {
                 Ok(true) => {}
-                Ok(false) => {
-                    self.filtered.fetch_add(1, Relaxed);
-                    return Wanted::No;
-                }
+                Ok(false) => return Wanted::Filtered,
                 Err(panic) => {
                     let error = crate::handle::panicked(panic);
                     tracing::warn!(subscription = %self.name, %event, error, "the filter of a subscription failed");
-                    self.mailbox.skip();
                     return Wanted::Skipped;
                 }
             }
@@ -86,6 +96,15 @@ impl Subscriber {
         match &self.claimed {
             Some(claimed) if claimed.swap(true, Relaxed) => Wanted::No,
             _ => Wanted::Yes,
+        }
+    }
+
+    /// Counts what was said of an event that is published.
+    pub(crate) fn count(&self, wanted: Wanted) {
+        match wanted {
+            Wanted::Filtered => _ = self.filtered.fetch_add(1, Relaxed),
+            Wanted::Skipped => self.mailbox.skip(),
+            Wanted::Yes | Wanted::No => {}
         }
     }
 
@@ -145,6 +164,20 @@ impl Subscriber {
         }
     }
 
+    /// The error, of the kind the subscription says it is of where it says nothing of itself.
+    pub(crate) fn classified(&self, error: HandlerError) -> HandlerError {
+        let Some(classify) = self.classify.open().filter(|_| error.kind() == ErrorKind::Unknown) else {
+            return error;
+        };
+        let kind = catch_unwind(AssertUnwindSafe(|| classify(error.source())));
+        error.of_kind(kind.unwrap_or_default())
+    }
+
+    /// Whether anybody wants to know when an attempt that failed began.
+    pub(crate) fn looks_at_failures(&self) -> bool {
+        self.on_error.is_some() || self.retry != Retry::none()
+    }
+
     /// Whether a publish takes a place here before the event is anywhere, because it would else be refused.
     pub(crate) fn rejects(&self) -> bool {
         self.inline.is_none() && self.mailbox.overflow() == Overflow::Reject
@@ -156,6 +189,8 @@ impl Subscriber {
         self.filter.close();
         self.transform.close();
         self.on_gap.close();
+        self.classify.close();
+        self.on_error.close();
         if let Some(inline) = &self.inline {
             inline.close();
         }
@@ -181,6 +216,10 @@ impl Subscriber {
             // Longer than any test.
             band_wait: Duration::from_secs(1 << 30),
             inline: None,
+            retry: Retry::none(),
+            timeout: None,
+            classify: Closable::new(None),
+            on_error: Closable::new(None),
             waits: Arc::default(),
             streamed: false,
             mailbox,

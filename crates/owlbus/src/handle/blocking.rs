@@ -31,6 +31,8 @@ where
     F: Fn(Delivery<T>) -> R + Send + Sync + 'static,
     R: IntoOutcome,
 {
+    const BLOCKS: bool = true;
+
     async fn handle(&self, delivery: Delivery<T>) -> Result<Outcome, HandlerError> {
         let (function, origin) = (Arc::clone(&self.0), origin());
         let call = spawn_blocking(move || on_behalf_of(origin, || function(delivery).into_outcome()));

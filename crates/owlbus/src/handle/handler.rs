@@ -27,6 +27,11 @@ use crate::settle::{HandlerError, IntoOutcome, Outcome};
     note = "its future must be `Send`: hold no `Rc` and no `std::sync::MutexGuard` across an `.await`"
 )]
 pub trait Handler<T: Content>: Send + Sync + 'static {
+    /// Whether a call blocks its thread, so that it cannot be cancelled. Leave it as it is: such functions are given to
+    /// [`handle_blocking`](super::On::handle_blocking).
+    #[doc(hidden)]
+    const BLOCKS: bool = false;
+
     /// Handles one delivery.
     fn handle(&self, delivery: Delivery<T>) -> impl Future<Output = Result<Outcome, HandlerError>> + Send;
 }

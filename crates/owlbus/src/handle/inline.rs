@@ -10,9 +10,10 @@ use std::{
 
 use super::{attempt::panicked, content::Content};
 use crate::{
+    bus::Core,
     dispatch::{Closable, Subscriber},
     event::Event,
-    settle::{HandlerError, IntoOutcome, Outcome, Settlement, settlement},
+    settle::{HandlerError, IntoOutcome, Outcome, Settlement, settle_inline},
 };
 
 type Code = dyn Fn(&Event) -> Result<Outcome, HandlerError> + Send + Sync;
@@ -57,7 +58,7 @@ impl Inline {
     }
 
     /// Runs it for an event; `None` where the subscription has ended.
-    pub(crate) fn handle(&self, subscriber: &Subscriber, event: &Event) -> Option<Settlement> {
+    pub(crate) fn handle(&self, core: &Core, subscriber: &Subscriber, event: &Event) -> Option<Settlement> {
         let code = self.call.upgrade()?;
         let call = || match subscriber.transform.is_some() {
             true => code(&subscriber.transformed(event.clone())),
@@ -65,7 +66,7 @@ impl Inline {
         };
         let said = catch_unwind(AssertUnwindSafe(call));
         let said = said.unwrap_or_else(|panic| Err(HandlerError::permanent(panicked(panic))));
-        let settlement = settlement(subscriber, event, said);
+        let settlement = settle_inline(core, subscriber, event, said);
         let counter = match settlement {
             Settlement::Done => &self.done,
             Settlement::Skipped => &self.skipped,

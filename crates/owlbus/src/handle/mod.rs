@@ -23,7 +23,8 @@ mod subscription;
 mod worker;
 mod workers;
 
-pub(crate) use attempt::panicked;
+pub use attempt::TimedOut;
+pub(crate) use attempt::{contained, panicked};
 pub use band::Band;
 pub use content::Content;
 pub use delivery::Delivery;
@@ -33,7 +34,7 @@ pub(crate) use inline::Inline;
 pub(crate) use load::{Load, MOST_BYTES, MOST_EVENTS};
 #[doc(hidden)]
 pub use mailbox::Dropped;
-pub(crate) use mailbox::{Entered, Figures, Finish, Front, Mailbox, Offer, Queued, Ticket};
+pub(crate) use mailbox::{Entered, Figures, Finish, Front, Mailbox, Offer, Past, Queued, Ticket};
 pub use on::{On, SubscribeError};
 pub(crate) use origin::{Origin, origin};
 pub use overflow::{DropReason, Gap, Overflow};

@@ -2,6 +2,7 @@
 
 use std::{
     any::type_name,
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -28,9 +29,9 @@ use super::{
 use crate::{
     bus::Bus,
     config::{ConfigError, MailboxConfig},
-    dispatch::{Closable, Filter, OnGap, Subscriber, Transform},
+    dispatch::{Classify, Closable, Filter, OnGap, Subscriber, Transform},
     event::Event,
-    settle::IntoOutcome,
+    settle::{ErrorKind, Failure, IntoOutcome, OnError, Retry, tells, tells_async},
     sync::atomic::AtomicBool,
     topic::{IntoPatterns, Pattern, TopicError},
     typed::TypedEvent,
@@ -85,6 +86,10 @@ pub struct On<'a> {
     by_key: bool,
     band: Band,
     band_wait: Option<Duration>,
+    retry: Option<Retry>,
+    timeout: Option<Option<Duration>>,
+    classify: Option<Classify>,
+    on_error: Option<OnError>,
     slow_from: Option<(f64, Duration)>,
     mailbox: MailboxConfig,
     /// Whether the subscription says anything about its mailbox, which not every kind of handler has.
@@ -138,6 +143,10 @@ impl<'a> On<'a> {
             by_key: false,
             band: Band::default(),
             band_wait: None,
+            retry: None,
+            timeout: None,
+            classify: None,
+            on_error: None,
             slow_from: None,
             mailbox: bus.core().mailbox,
             has_mailbox: false,
@@ -247,6 +256,72 @@ impl<'a> On<'a> {
         self
     }
 
+    /// Tries events again whose attempt failed. Default: [`Retry::none`].
+    ///
+    /// A delivery that waits for its retry keeps its place in the mailbox and holds no worker. Later events overtake it; with
+    /// [`ordered_by_key`](Self::ordered_by_key) those of its key wait behind it.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = Some(retry);
+        self
+    }
+
+    /// How long one attempt may take; one that takes longer has failed, and can be tried again. `None` is as long as it likes.
+    /// Default: that of the bus, 5 s.
+    ///
+    /// A handler is cancelled at its next await. A blocking one cannot be: it is reported, and keeps its worker until it
+    /// returns; what it says then is not heard.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = Some(timeout.into());
+        self
+    }
+
+    /// Says of which kind errors are that say nothing of themselves: whether another attempt makes sense.
+    ///
+    /// ```
+    /// # async fn example(bus: owlbus::Bus) -> Result<(), owlbus::SubscribeError> {
+    /// use std::{io, time::Duration};
+    ///
+    /// use owlbus::{Delivery, settle::{ErrorKind, Retry}};
+    ///
+    /// bus.on("report.*")
+    ///     .retry(Retry::exponential(Duration::from_millis(100)))
+    ///     .classify(|error| match error.downcast_ref::<io::Error>() {
+    ///         Some(error) if error.kind() == io::ErrorKind::NotFound => ErrorKind::Permanent,
+    ///         _ => ErrorKind::Unknown,
+    ///     })
+    ///     .handle(|_: Delivery| async { Ok(drop(std::fs::read("report.json")?)) })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn classify(
+        mut self,
+        classify: impl Fn(&(dyn Error + 'static)) -> ErrorKind + Send + Sync + 'static,
+    ) -> Self {
+        self.classify = Some(Arc::new(classify));
+        self
+    }
+
+    /// Is told of every attempt that failed, with what happens next. Runs beside the handler; its own error or panic is
+    /// logged and changes nothing.
+    pub fn on_error<R: IntoOutcome>(
+        mut self,
+        on_error: impl Fn(Failure) -> R + Send + Sync + 'static,
+    ) -> Self {
+        self.on_error = Some(tells(on_error));
+        self
+    }
+
+    /// As [`on_error`](Self::on_error), for a function that awaits. The worker waits for it before it goes on, at most as
+    /// long as one attempt may take.
+    pub fn on_error_async<F>(mut self, on_error: impl Fn(Failure) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output: IntoOutcome> + Send + 'static,
+    {
+        self.on_error = Some(tells_async(on_error));
+        self
+    }
+
     /// Subscribes: `handler` gets the deliveries, on the tokio runtime this is called in, or else on that the bus
     /// was built in.
     ///
@@ -317,8 +392,8 @@ impl<'a> On<'a> {
     /// and is called by several publishers at once. It must be quick: publishers wait for it. Its error or panic is counted
     /// and logged, and nothing to the publisher. It publishes with [`Bus::try_publish`], at most 16 deep.
     ///
-    /// It has no mailbox and no worker: `concurrency`, `ordered_by_key`, `mailbox`, `mailbox_bytes`, `slow_from`, `on_gap` and
-    /// `band_wait` are refused. It runs on a paused bus too.
+    /// It has no mailbox and no worker: `concurrency`, `ordered_by_key`, `mailbox`, `mailbox_bytes`, `retry`, `timeout`,
+    /// `slow_from`, `on_gap` and `band_wait` are refused. It runs on a paused bus too.
     ///
     /// # Errors
     ///
@@ -360,6 +435,8 @@ impl<'a> On<'a> {
             ("concurrency", self.concurrency.is_some()),
             ("ordered_by_key", self.by_key),
             ("mailbox", self.has_mailbox),
+            ("retry", self.retry.is_some()),
+            ("timeout", self.timeout.is_some()),
             ("slow_from", self.slow_from.is_some()),
             ("on_gap", self.on_gap.is_some()),
             ("band_wait", self.band_wait.is_some()),
@@ -409,6 +486,10 @@ impl<'a> On<'a> {
             let problem = "belong to handlers; a stream is one hand, in order, and gives gaps as items";
             return Err(ConfigError::new("concurrency, ordered_by_key and on_gap", problem).into());
         }
+        if self.retry.is_some() || self.timeout.is_some() {
+            let problem = "belong to handlers; whoever reads a stream tries again himself";
+            return Err(ConfigError::new("retry and timeout", problem).into());
+        }
         self.concurrency = Some(1);
         let (subscriber, _) = self.register(None, "stream", Kind::Stream)?;
         bus.core().announce();
@@ -434,6 +515,9 @@ impl<'a> On<'a> {
         if self.slow_from.is_some_and(|(share, _)| !(share > 0.0 && share <= 1.0)) {
             let problem = "has a share of the room that is not above 0 and at most 1; 0.8 is 80 %";
             return Err(ConfigError::new("slow_from", problem).into());
+        }
+        if let Some(problem) = self.retry.as_ref().and_then(Retry::problem) {
+            return Err(ConfigError::new("retry", problem).into());
         }
         if self.name.as_deref().is_some_and(str::is_empty) {
             return Err(ConfigError::new("name", "is empty; leave it out to have one made").into());
@@ -462,6 +546,10 @@ impl<'a> On<'a> {
             slow_from: self.slow_from,
             band: self.band.0,
             band_wait: self.band_wait.unwrap_or(BAND_WAIT),
+            retry: self.retry.unwrap_or_default(),
+            timeout: self.timeout.unwrap_or(core.timeout),
+            classify: Closable::new(self.classify),
+            on_error: Closable::new(self.on_error),
             waits: Arc::clone(&core.waits),
             streamed: matches!(kind, Kind::Stream),
             inline: match kind {

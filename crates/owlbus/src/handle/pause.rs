@@ -26,7 +26,11 @@ impl Pause {
 
     /// Ends the pause; says whether there was one.
     pub(crate) fn resume(&self) -> bool {
-        *self.resumed.lock() = Some(Instant::now());
+        let mut resumed = self.resumed.lock();
+        // Noted before anything can start, and not at all where nothing was held.
+        if self.is_held() {
+            *resumed = Some(Instant::now());
+        }
         self.held.swap(false, SeqCst)
     }
 

@@ -6,6 +6,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use tokio::time::Instant;
+
 use super::{
     attempt::panicked,
     mailbox::{Queued, Taken},
@@ -113,7 +115,8 @@ impl EventStream {
 
     fn settle(&mut self, said: Result<Outcome, HandlerError>) {
         let Some(queued) = self.given.take() else { return };
-        settle(self.subscription.subscriber(), &queued, said);
+        let (core, subscriber) = (self.subscription.core(), self.subscription.subscriber());
+        settle(core, subscriber, queued, Instant::now(), said);
         if self.subscription.subscriber().claimed.is_some() {
             self.subscription.unsubscribe();
         }

@@ -59,6 +59,10 @@ impl Subscription {
         }
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     pub(crate) fn subscriber(&self) -> &Arc<Subscriber> {
         &self.subscriber
     }

@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
@@ -46,23 +47,23 @@ async fn handle<T: Content, H: Handler<T>>(
     queued: Queued,
 ) {
     let event = queued.event.clone();
+    let number = queued.past.as_ref().map_or(1, |past| past.attempts.len() as u32 + 1);
     let mut running = Running { subscriber, queued: Some(queued) };
     origin::begin(&event);
-    let said = attempt(handler, seat, event).await;
+    let (said, started) = attempt(handler, seat, event, number).await;
     origin::end();
-    if let Some(queued) = running.queued.take() {
-        settle(subscriber, &queued, said);
-        let_go(queued);
+    let Some(queued) = running.queued.take() else { return };
+    let once = subscriber.claimed.is_some();
+    let told = settle(seat.subscription.core(), subscriber, queued, started, said);
+    for told in told {
+        let limit = subscriber.timeout.unwrap_or(Duration::MAX);
+        if tokio::time::timeout(limit, told).await.is_err() {
+            tracing::warn!(subscription = %subscriber.name, "an on_error function took too long, and was cancelled");
+        }
     }
-    if subscriber.claimed.is_some() {
+    // Its retries belong to the one event it is for.
+    if once && subscriber.mailbox.figures().waiting == 0 {
         seat.subscription.unsubscribe();
-    }
-}
-
-/// Drops an event that may hold the last of a value of the user, whose `Drop` may panic.
-fn let_go(queued: Queued) {
-    if catch_unwind(AssertUnwindSafe(|| drop(queued))).is_err() {
-        tracing::warn!("the data of an event panicked when it was dropped");
     }
 }
 

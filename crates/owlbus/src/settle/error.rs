@@ -1,6 +1,12 @@
 //! What a handler fails with.
 
-use std::{error::Error, fmt};
+use std::{
+    error::Error,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::handle::panicked;
 
 /// What a handler fails with: any error, and whether another attempt makes sense.
 ///
@@ -52,14 +58,27 @@ impl HandlerError {
     /// The error and everything that caused it, as one sentence.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.source.to_string();
-        let mut cause = self.source.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        self.each().collect::<Vec<_>>().join(": ")
+    }
+
+    /// The error and everything that caused it. Their `Display` is code of the user, and may panic.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        catch_unwind(AssertUnwindSafe(|| self.each().collect()))
+            .unwrap_or_else(|panic| vec![format!("an error that cannot be shown: it {}", panicked(panic))])
+    }
+
+    fn each(&self) -> impl Iterator<Item = String> {
+        let mut next: Option<&(dyn Error + 'static)> = Some(&*self.source);
+        std::iter::from_fn(move || {
+            let error = next?;
+            next = error.source();
+            Some(error.to_string())
+        })
+    }
+
+    /// An error of another kind, where somebody knows better.
+    pub(crate) fn of_kind(self, kind: ErrorKind) -> Self {
+        Self { kind, ..self }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What became of one delivery.
 
+use std::time::Duration;
+
 use super::HandlerError;
 
 /// What became of one delivery, in the words of its handler.
@@ -10,6 +12,11 @@ pub enum Outcome {
     Done,
     /// The event was none of this handler's business.
     Skipped,
+    /// The event is to be handled again, as the subscription's [`Retry`](super::Retry) allows.
+    Retry {
+        /// After so long. Default: as long as the policy says.
+        after: Option<Duration>,
+    },
     /// The event cannot be handled, now or ever.
     Dead {
         /// Why, for people.

@@ -3,7 +3,7 @@
 //! Most events are not tracked. Those are that somebody waits for (`Immediate`, `tracked`) and those that go to several
 //! bands: there one delivery waits for another.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::{sync::Notify, time::Instant};
 
@@ -31,8 +31,15 @@ struct Tracked {
 enum Stage {
     /// It is on its way into the mailbox, or waits there.
     Waiting,
-    /// A worker is at it.
+    /// A worker is at it, for the first time.
     Running {
+        worker: usize,
+        since: Instant,
+    },
+    /// The first attempt failed, and it will be tried again.
+    Postponed,
+    /// A worker is at it again.
+    Again {
         worker: usize,
     },
     Over(Settlement),
@@ -77,19 +84,19 @@ impl Tracker {
 
     /// Waits until the first attempt of every delivery has ended.
     pub(crate) async fn attempted(&self) {
-        self.until(|stage| !matches!(stage, Stage::Waiting | Stage::Running { .. })).await;
+        self.until(|stage| !stage.is_first()).await;
     }
 
     /// Names of those whose first attempt has not ended.
     pub(crate) fn unfinished(&self) -> Vec<Arc<str>> {
         let deliveries = self.deliveries.lock();
-        let unfinished = deliveries.iter().filter(|one| one.stage.is_open());
+        let unfinished = deliveries.iter().filter(|one| one.stage.is_first());
         unfinished.map(|one| Arc::clone(&one.subscriber.name)).collect()
     }
 
     /// Waits until every delivery is settled.
     pub(crate) async fn settled(&self) -> Vec<Settled> {
-        self.until(|stage| matches!(stage, Stage::Over(_) | Stage::Never)).await;
+        self.until(Stage::is_over).await;
         let deliveries = self.deliveries.lock();
         let settled = deliveries.iter().filter_map(|one| match &one.stage {
             Stage::Over(settlement) => Some(Settled {
@@ -105,8 +112,8 @@ impl Tracker {
     pub(crate) fn pending(&self) -> Vec<Pending> {
         let deliveries = self.deliveries.lock();
         let pending = deliveries.iter().filter_map(|one| match one.stage {
-            Stage::Waiting => Some(Pending::Waiting(Arc::clone(&one.subscriber))),
-            Stage::Running { worker } => {
+            Stage::Waiting | Stage::Postponed => Some(Pending::Waiting(Arc::clone(&one.subscriber))),
+            Stage::Running { worker, .. } | Stage::Again { worker } => {
                 Some(Pending::Running(Runner { subscriber: Arc::clone(&one.subscriber), worker }))
             }
             Stage::Over(_) | Stage::Never => None,
@@ -116,7 +123,12 @@ impl Tracker {
 
     /// A worker has begun with the delivery at a place.
     pub(crate) fn started(&self, place: usize, worker: usize) {
-        self.advance(place, Stage::Running { worker });
+        self.advance(place, Stage::Running { worker, since: Instant::now() });
+    }
+
+    /// An attempt failed, and there will be another.
+    fn postponed(&self, place: usize) {
+        self.advance(place, Stage::Postponed);
     }
 
     async fn until(&self, over: impl Fn(&Stage) -> bool) {
@@ -132,18 +144,24 @@ impl Tracker {
     /// A delivery has come to another stage, unless it had come to its end.
     fn advance(&self, place: usize, stage: Stage) {
         let mut deliveries = self.deliveries.lock();
-        if !deliveries[place].stage.is_open() {
-            return;
-        }
-        let (over, priority) = (!stage.is_open(), deliveries[place].subscriber.band);
+        let before = &deliveries[place].stage;
+        let (was_first, first) = (before.is_first(), stage.is_first());
+        let stage = match (before, stage) {
+            (Stage::Over(_) | Stage::Never, _) => return,
+            (Stage::Postponed, Stage::Running { worker, .. }) => Stage::Again { worker },
+            (_, stage) => stage,
+        };
+        let told = !first || stage.is_over();
+        let band = deliveries[place].subscriber.band;
         deliveries[place].stage = stage;
         // Those below may start now.
-        let below =
-            |one: &&Tracked| over && one.subscriber.band < priority && matches!(one.stage, Stage::Waiting);
+        let below = |one: &&Tracked| {
+            was_first && !first && one.subscriber.band < band && matches!(one.stage, Stage::Waiting)
+        };
         let freed: Vec<_> = deliveries.iter().filter(below).map(|one| Arc::clone(&one.subscriber)).collect();
         drop(deliveries);
         freed.iter().for_each(|subscriber| subscriber.mailbox.wake_another());
-        if over {
+        if told {
             self.changed.notify_waiters();
         }
     }
@@ -159,8 +177,13 @@ impl Tracker {
 }
 
 impl Stage {
-    fn is_open(&self) -> bool {
+    /// Whether the first attempt has not ended.
+    fn is_first(&self) -> bool {
         matches!(self, Stage::Waiting | Stage::Running { .. })
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self, Stage::Over(_) | Stage::Never)
     }
 }
 
@@ -176,6 +199,11 @@ impl Watched {
         self.tracker.started(self.place, worker);
     }
 
+    /// The attempt failed, and there will be another.
+    pub(crate) fn postponed(&self) {
+        self.tracker.postponed(self.place);
+    }
+
     pub(crate) fn over(&self, settlement: Settlement) {
         self.tracker.over(self.place, settlement);
     }
@@ -188,26 +216,27 @@ impl Watched {
     pub(crate) fn front(&self) -> Front {
         let deliveries = self.tracker.deliveries.lock();
         let me = &deliveries[self.place].subscriber;
+        let until = self.deadline(me);
+        let over = until.is_some_and(|until| until <= Instant::now());
         let mut front = Front::Event;
         for before in deliveries.iter().filter(|other| other.subscriber.band > me.band) {
             match before.stage {
-                Stage::Running { .. } => return Front::Held(None),
-                Stage::Waiting => front = Front::Held(Some(self.deadline(me.band_wait, me))),
-                Stage::Over(_) | Stage::Never => {}
+                // Whoever has started in time is waited for.
+                Stage::Running { since, .. } if until.is_none_or(|until| since < until) => {
+                    return Front::Held(None);
+                }
+                Stage::Waiting if !over => front = Front::Held(until),
+                _ => {}
             }
         }
-        drop(deliveries);
-        match front {
-            Front::Held(Some(until)) if until <= Instant::now() => Front::Event,
-            other => other,
-        }
+        front
     }
 
     /// Whether it starts before all those above it have.
     pub(crate) fn is_early(&self) -> bool {
         let deliveries = self.tracker.deliveries.lock();
         let band = deliveries[self.place].subscriber.band;
-        deliveries.iter().any(|other| other.subscriber.band > band && other.stage.is_open())
+        deliveries.iter().any(|other| other.subscriber.band > band && other.stage.is_first())
     }
 
     /// Those it is held back by for as long as they run.
@@ -216,16 +245,20 @@ impl Watched {
         let band = deliveries[self.place].subscriber.band;
         let runners = deliveries.iter().filter(|other| other.subscriber.band > band);
         let runner = |one: &Tracked| match one.stage {
-            Stage::Running { worker } => Some(Runner { subscriber: Arc::clone(&one.subscriber), worker }),
+            Stage::Running { worker, .. } => Some(Runner { subscriber: Arc::clone(&one.subscriber), worker }),
             _ => None,
         };
         runners.filter_map(runner).collect()
     }
 
-    /// Until when it waits for those above it to start.
-    fn deadline(&self, patience: Duration, subscriber: &Subscriber) -> Instant {
-        let since = subscriber.mailbox.resumed().map_or(self.tracker.since, |at| at.max(self.tracker.since));
-        since.checked_add(patience).unwrap_or(since)
+    /// Until when it waits for those above it to start; `None` while the bus is paused, for nobody starts then.
+    fn deadline(&self, subscriber: &Subscriber) -> Option<Instant> {
+        if subscriber.mailbox.is_paused() {
+            return None;
+        }
+        let published = self.tracker.since;
+        let since = subscriber.mailbox.resumed().map_or(published, |resumed| resumed.max(published));
+        Some(since.checked_add(subscriber.band_wait).unwrap_or(since))
     }
 }
 

@@ -28,7 +28,8 @@ impl Mailbox {
         }
         intake.state = State::Closed(reason);
         work.line.refill(&mut intake.entries, !self.mixed.load(SeqCst));
-        let mut left = work.line.clear();
+        let mut left: Vec<_> = std::mem::take(&mut work.retries).into_values().collect();
+        left.append(&mut work.line.clear());
         // Nobody is there any more to be told of what was missed.
         work.displaced = None;
         for queued in &left {

@@ -67,7 +67,7 @@ impl Mailbox {
         };
         for victim in self.lanes_of_victims(lane) {
             let events = work.line.events(victim);
-            let goes = events.filter(|queued| queued.is_urgent() == (lane == Lane::Immediate));
+            let goes = events.filter(|queued| queued.may_go(lane == Lane::Immediate));
             goes.for_each(|queued| stays -= queued.load);
         }
         match lane {

@@ -52,6 +52,8 @@ pub(crate) struct Figures {
     pub(crate) dropped: Dropped,
     pub(crate) queued: u64,
     pub(crate) running: u64,
+    /// Deliveries that wait to be tried again.
+    pub(crate) waiting: u64,
     pub(crate) bytes: u64,
     /// When the event that waits longest was accepted.
     pub(crate) oldest: Option<Moment>,
@@ -68,14 +70,16 @@ impl Mailbox {
         let finished = Load(self.finished.0.load(SeqCst));
         let running = (work.taken - finished).events() + work.urgent_running;
         let inside = (intake.admitted - finished).events() + intake.urgent.events();
+        let waiting = work.retries.len() as u64;
         Figures {
             matched: intake.matched,
             done: work.started - running - intake.skipped - intake.dead - intake.cut_off,
             skipped: intake.skipped + intake.unwanted,
             dead: intake.dead,
             dropped: intake.dropped,
-            queued: inside - running - intake.reserved,
+            queued: inside - running - waiting - intake.reserved,
             running,
+            waiting,
             bytes: (intake.admitted - finished).bytes() + intake.urgent.bytes(),
             oldest: oldest(&work, &intake),
             band_timeouts: work.band_timeouts,
@@ -114,5 +118,6 @@ impl Mailbox {
 /// When the event that waits longest was accepted.
 fn oldest(work: &Work, intake: &Intake) -> Option<Moment> {
     let came = intake.entries.iter().find_map(Entry::event);
-    first_accepted(work.line.oldest().into_iter().chain(came)).map(|queued| queued.event.accepted())
+    first_accepted(work.line.oldest().into_iter().chain(work.retries.values()).chain(came))
+        .map(|queued| queued.event.accepted())
 }

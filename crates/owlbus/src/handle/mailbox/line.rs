@@ -45,6 +45,9 @@ pub(super) trait Line: Send {
     /// Takes what stands first in a lane, be it free to start or not; an event that is taken has started.
     fn pop(&mut self, lane: Lane) -> Option<Entry>;
 
+    /// Puts back an event that was taken, before everything that was not: it is to be tried again.
+    fn put_back(&mut self, queued: Queued);
+
     /// A delivery of this key ended. Says whether another one of it can start now.
     fn release(&mut self, key: &str) -> bool;
 

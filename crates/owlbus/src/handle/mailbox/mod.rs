@@ -22,10 +22,15 @@ mod model_test;
 #[cfg(all(test, shuttle))]
 mod models;
 mod outside;
+mod retries;
 mod standing;
 mod take;
 
-use std::{collections::VecDeque, sync::Arc, task::Waker};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    task::Waker,
+};
 
 use tokio::time::Instant;
 
@@ -48,7 +53,7 @@ use super::{
 use crate::{
     event::Event,
     memory::{Grant, Memory},
-    settle::Watched,
+    settle::{Attempt, Watched},
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64},
@@ -64,6 +69,15 @@ pub(crate) struct Queued {
     pub(crate) load: Load,
     /// Whoever wants to know what becomes of it; most events go without.
     pub(crate) watched: Option<Box<Watched>>,
+    /// The attempts that failed so far; most events go without.
+    pub(crate) past: Option<Box<Past>>,
+}
+
+/// What a delivery has behind it that is to be tried again.
+pub(crate) struct Past {
+    pub(crate) attempts: Vec<Attempt>,
+    /// When the first attempt began.
+    pub(crate) since: Instant,
 }
 
 impl Queued {
@@ -75,6 +89,15 @@ impl Queued {
     /// Whether it takes one of the places for `Immediate`.
     fn is_urgent(&self) -> bool {
         self.lane() == Lane::Immediate
+    }
+
+    /// Whether it may be dropped for another event that is `Immediate`, or that is not: what has started once may not.
+    fn may_go(&self, urgent: bool) -> bool {
+        self.is_urgent() == urgent && self.past.is_none()
+    }
+
+    pub(crate) fn new(event: Event, load: Load) -> Self {
+        Self { event, load, watched: None, past: None }
     }
 
     fn front(&self) -> Front {
@@ -176,6 +199,10 @@ struct Work {
     taken: Load,
     /// How many `Immediate` deliveries run.
     urgent_running: u64,
+    /// Deliveries that wait for another attempt, by when that is due and the order of their failures.
+    retries: BTreeMap<(Instant, u64), Queued>,
+    /// How many failed so far.
+    failures: u64,
     /// Events that started although their band was not over.
     band_timeouts: u64,
 }
@@ -256,6 +283,8 @@ impl Mailbox {
                 started: 0,
                 taken: Load::NONE,
                 urgent_running: 0,
+                retries: BTreeMap::new(),
+                failures: 0,
                 band_timeouts: 0,
             })),
             finished: CacheLine(AtomicU64::new(0)),
@@ -272,6 +301,19 @@ impl Mailbox {
 
     pub(crate) fn by_key(&self) -> bool {
         self.by_key
+    }
+
+    /// Why the mailbox has ended, where it has.
+    pub(crate) fn closed_for(&self) -> Option<DropReason> {
+        match self.intake.0.lock().state {
+            State::Closed(reason) => Some(reason),
+            State::Open | State::Draining => None,
+        }
+    }
+
+    /// Whether the bus holds delivery.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.pause.is_held()
     }
 
     /// When the bus was resumed, where it ever stood still.

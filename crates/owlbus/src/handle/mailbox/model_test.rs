@@ -319,7 +319,7 @@ impl Play {
             self.reference.held.push(event.seq().0);
             tracker.watch(1)
         });
-        Queued { event: event.clone(), load, watched }
+        Queued { watched, ..Queued::new(event.clone(), load) }
     }
 
     fn with_tracker(&mut self, which: usize, act: impl FnOnce(&Arc<Tracker>)) -> Option<u64> {
@@ -358,7 +358,7 @@ impl Play {
 
     fn redeem(&mut self, letter: Letter) -> TestCaseResult {
         let load = Load::of(letter.bytes as usize);
-        let give = || Queued { event: self.event(letter).clone(), load, watched: None };
+        let give = || Queued::new(self.event(letter).clone(), load);
         let redeemed = self.mailbox().redeem(load, letter.lane, give);
         prop_assert_eq!(redeemed, self.reference.redeem(letter), "what redeeming gives");
         Ok(())

@@ -18,6 +18,7 @@ use shuttle::{
 
 use super::*;
 use crate::{
+    Bus,
     dispatch::{Ahead, Matched, Subscriber, Wait, Waited, deliver, reserve},
     handle::worker::Hand,
     journal::Seq,
@@ -73,7 +74,13 @@ impl Plan {
             claimed: self.once.then(AtomicBool::default),
             ..Subscriber::bare("model", self.band, mailbox)
         };
-        Scene { subscriber: Arc::new(subscriber), memory, pause, tally: Arc::default() }
+        Scene {
+            subscriber: Arc::new(subscriber),
+            bus: Bus::in_memory(),
+            memory,
+            pause,
+            tally: Arc::default(),
+        }
     }
 }
 
@@ -81,6 +88,7 @@ impl Plan {
 #[derive(Clone)]
 struct Scene {
     subscriber: Arc<Subscriber>,
+    bus: Bus,
     memory: Arc<Memory>,
     pause: Arc<Pause>,
     tally: Arc<Tally>,
@@ -160,7 +168,7 @@ impl Scene {
 
     fn publish(&self, seq: u64, patience: Patience) -> Told {
         let (event, load) = event(seq);
-        let give = || Queued { event: event.clone(), load, watched: None };
+        let give = || Queued::new(event.clone(), load);
         match self.mailbox().offer(event.seq(), load, event.priority(), give).0 {
             Offer::Queued => Told::Inside,
             // Of one event that was dropped the publisher is told, be it his own or an older one.
@@ -171,7 +179,7 @@ impl Scene {
     }
 
     fn wait(&self, event: &Event, load: Load, patience: Patience) -> Told {
-        let queued = Queued { event: event.clone(), load, watched: None };
+        let queued = Queued::new(event.clone(), load);
         let mut wait = Wait::new(Arc::clone(&self.subscriber), queued);
         let waited = match patience {
             Patience::Endless => block_on(poll_fn(|cx| wait.poll(cx))),
@@ -573,7 +581,9 @@ impl Scene {
                 true => reserve(&matched, &event, load, Ahead::Refusing).map(Some),
                 false => Ok(None),
             };
-            reserved.map_or(0, |reserved| deliver(&matched, event, load, reserved, false).matched)
+            reserved.map_or(0, |reserved| {
+                deliver(scene.bus.core(), &matched, event, load, reserved, false).matched
+            })
         })
     }
 }

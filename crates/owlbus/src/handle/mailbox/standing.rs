@@ -39,7 +39,10 @@ impl Mailbox {
         Some(Standing {
             running,
             free: running < workers,
-            startable: self.pause.is_held() || work.displaced.is_some() || fronts.iter().any(soon),
+            startable: self.pause.is_held()
+                || work.displaced.is_some()
+                || !work.retries.is_empty()
+                || fronts.iter().any(soon),
             held: held.filter(|runners| !runners.is_empty()).collect(),
         })
     }

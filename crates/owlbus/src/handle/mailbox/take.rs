@@ -36,6 +36,7 @@ impl Mailbox {
         let mut work = self.work.0.lock();
         loop {
             let held = self.pause.is_held();
+            let due = if work.retries.is_empty() { None } else { work.put_back_due() };
             let mixed = self.mixed.load(SeqCst);
             if mixed && !held {
                 self.sort(&mut work);
@@ -44,15 +45,16 @@ impl Mailbox {
             let held_back = matches!(next, Next::Held(_));
             let until = match next {
                 Next::Taken(taken) => {
-                    let more = work.line.has_more();
+                    // What is to be tried again needs somebody who minds the time.
+                    let more = work.line.has_more() || !work.retries.is_empty();
                     drop(work);
                     if more && self.asleep.load(Relaxed) > 0 {
                         self.wake_another();
                     }
                     return Taking::Taken(taken);
                 }
-                Next::Nothing => None,
-                Next::Held(until) => until,
+                Next::Nothing => due,
+                Next::Held(until) => until.into_iter().chain(due).min(),
             };
             let mut intake = self.intake.0.lock();
             // Whoever ends the pause wakes the sleepers under this lock.
@@ -171,12 +173,17 @@ impl Intake {
         match self.state {
             State::Open => false,
             State::Closed(_) => true,
-            State::Draining => paused || (self.nobody_waits() && work.line.len() == 0),
+            State::Draining => paused || (self.nobody_waits() && work.is_empty()),
         }
     }
 }
 
 impl Work {
+    /// Whether nothing is left that has not started, or is to be tried again.
+    fn is_empty(&self) -> bool {
+        self.line.len() == 0 && self.retries.is_empty()
+    }
+
     /// Takes what is next. In a mailbox that is not mixed only one lane has anything.
     fn next(&mut self, mixed: bool) -> Next {
         if let Some(gap) = self.displaced.take() {
@@ -218,7 +225,9 @@ impl Work {
             true => self.urgent_running += 1,
             false => self.taken += queued.load,
         }
-        self.band_timeouts += u64::from(queued.watched.as_ref().is_some_and(|watched| watched.is_early()));
+        let early =
+            queued.past.is_none() && queued.watched.as_ref().is_some_and(|watched| watched.is_early());
+        self.band_timeouts += u64::from(early);
         Taken::Event(queued)
     }
 }

@@ -41,6 +41,16 @@ impl Line for Arrival {
         self.lanes[lane as usize].pop_front()
     }
 
+    fn put_back(&mut self, queued: Queued) {
+        let entries = &mut self.lanes[queued.lane() as usize];
+        // Among those that were put back before, in the order they were published.
+        let earlier = |entry: &Entry| {
+            entry.event().is_some_and(|other| other.past.is_some() && other.event.seq() < queued.event.seq())
+        };
+        let at = entries.iter().position(|entry| !earlier(entry)).unwrap_or(entries.len());
+        entries.insert(at, Entry::Event(queued));
+    }
+
     fn release(&mut self, _key: &str) -> bool {
         false
     }
@@ -61,7 +71,7 @@ impl Line for Arrival {
 
     fn remove(&mut self, lane: Lane, victim: Victim, urgent: bool) -> Option<Queued> {
         let entries = &mut self.lanes[lane as usize];
-        let may_go = |entry: &Entry| entry.event().is_some_and(|queued| queued.is_urgent() == urgent);
+        let may_go = |entry: &Entry| entry.event().is_some_and(|queued| queued.may_go(urgent));
         let at = match victim {
             Victim::Oldest => entries.iter().position(may_go),
             Victim::Newest => entries.iter().rposition(may_go),

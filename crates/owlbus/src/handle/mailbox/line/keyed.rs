@@ -36,7 +36,8 @@ struct KeyLane {
 struct Turn {
     /// Where the first event of it went, and whatever comes before the last has ended.
     lane: Lane,
-    running: bool,
+    /// The place of the delivery that runs, or waits to be tried again.
+    running: Option<Place>,
     /// The places of those behind the one whose turn it is.
     behind: VecDeque<Place>,
 }
@@ -51,7 +52,7 @@ impl Keyed {
         }
         let lane = queued.lane();
         self.aside += usize::from(lane != Lane::Normal);
-        self.turns.insert(queued.event.key().into(), Turn { lane, running: false, behind: VecDeque::new() });
+        self.turns.insert(queued.event.key().into(), Turn { lane, running: None, behind: VecDeque::new() });
         self.lanes[lane as usize].stand(place, queued);
     }
 
@@ -63,7 +64,7 @@ impl Keyed {
     /// The turn passes to the next of the key. Says whether that can start.
     fn pass_on(&mut self, key: &str) -> bool {
         let Some(turn) = self.turns.get_mut(key) else { return false };
-        turn.running = false;
+        turn.running = None;
         let lane = &mut self.lanes[turn.lane as usize];
         let next = turn.behind.pop_front().and_then(|place| lane.behind.remove_entry(&place));
         match next {
@@ -138,11 +139,19 @@ impl Line for Keyed {
     }
 
     fn pop(&mut self, lane: Lane) -> Option<Entry> {
-        let (_, entry) = self.lanes[lane as usize].ready.pop_first()?;
+        let (place, entry) = self.lanes[lane as usize].ready.pop_first()?;
         if let Some(turn) = entry.event().and_then(|queued| self.turns.get_mut(queued.event.key())) {
-            turn.running = true;
+            turn.running = Some(place);
         }
         Some(entry)
+    }
+
+    fn put_back(&mut self, queued: Queued) {
+        // The key kept its turn, and everything behind it waits.
+        let Some(turn) = self.turns.get_mut(queued.event.key()) else { return };
+        if let Some(place) = turn.running.take() {
+            self.lanes[turn.lane as usize].stand(place, queued);
+        }
     }
 
     fn release(&mut self, key: &str) -> bool {
@@ -150,7 +159,7 @@ impl Line for Keyed {
     }
 
     fn runs(&self, key: &str) -> bool {
-        self.turns.get(key).is_some_and(|turn| turn.running)
+        self.turns.get(key).is_some_and(|turn| turn.running.is_some())
     }
 
     fn miss(&mut self, lane: Lane, gap: Gap) {
@@ -170,7 +179,7 @@ impl Line for Keyed {
 
     fn remove(&mut self, lane: Lane, victim: Victim, urgent: bool) -> Option<Queued> {
         let events = self.lanes[lane as usize].events();
-        let places = events.filter(|(_, queued)| queued.is_urgent() == urgent).map(|(place, _)| place);
+        let places = events.filter(|(_, queued)| queued.may_go(urgent)).map(|(place, _)| place);
         let place = match victim {
             Victim::Oldest => places.min()?,
             Victim::Newest => places.max()?,
@@ -200,7 +209,7 @@ impl Line for Keyed {
             events.sort_by_key(|(place, _)| *place);
             left.extend(events.into_iter().map(|(_, queued)| queued));
         }
-        self.turns.retain(|_, turn| turn.running);
+        self.turns.retain(|_, turn| turn.running.is_some());
         self.turns.values_mut().for_each(|turn| turn.behind.clear());
         self.aside = self.turns.values().filter(|turn| turn.lane != Lane::Normal).count();
         left

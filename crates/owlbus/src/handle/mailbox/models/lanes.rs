@@ -16,7 +16,7 @@ fn urgent(seq: u64) -> (Event, Load) {
 impl Scene {
     fn publish_urgent(&self, seq: u64) {
         let (event, load) = urgent(seq);
-        let give = || Queued { event: event.clone(), load, watched: None };
+        let give = || Queued::new(event.clone(), load);
         let (offer, _) = self.mailbox().offer(event.seq(), load, Priority::Immediate, give);
         assert_eq!(offer, Offer::Queued, "it has a place of its own");
     }
@@ -80,7 +80,7 @@ fn a_place_among_the_immediate_comes_free_and_is_taken() {
         let scene = Plan::new(BLOCK, 1).workers(2).build();
         let places = (0..URGENT_PLACES).map(|seq| {
             let (event, load) = urgent(seq);
-            let give = || Queued { event: event.clone(), load, watched: None };
+            let give = || Queued::new(event.clone(), load);
             scene.mailbox().offer(event.seq(), load, Priority::Immediate, give).0
         });
         assert!(places.into_iter().all(|offer| offer == Offer::Queued));
@@ -108,7 +108,8 @@ fn a_lower_band_starts_after_the_higher_one_and_always_does() {
             let tracker = Tracker::new([&above.subscriber, &below.subscriber].into_iter());
             let (first, load) = event(1);
             for (place, scene) in [&above, &below].into_iter().enumerate() {
-                let give = || Queued { event: first.clone(), load, watched: Some(tracker.watch(place)) };
+                let give =
+                    || Queued { watched: Some(tracker.watch(place)), ..Queued::new(first.clone(), load) };
                 scene.mailbox().offer(first.seq(), load, Priority::Normal, give);
             }
             // It has the same key, or stands behind it: either way it waits too.
@@ -148,7 +149,7 @@ fn a_lower_band_is_let_go_when_the_higher_one_ends() {
         let tracker = Tracker::new([&above.subscriber, &below.subscriber].into_iter());
         let (first, load) = event(1);
         for (place, scene) in [&above, &below].into_iter().enumerate() {
-            let give = || Queued { event: first.clone(), load, watched: Some(tracker.watch(place)) };
+            let give = || Queued { watched: Some(tracker.watch(place)), ..Queued::new(first.clone(), load) };
             scene.mailbox().offer(first.seq(), load, Priority::Normal, give);
         }
         let lower = below.worker(0, |_| Finish::Done);
