@@ -116,9 +116,10 @@ async fn end(core: &Core, came: u64, deadline: Instant) -> ShutdownReport {
 async fn until_given_out(core: &Core) {
     loop {
         let more = core.given_out.notified();
-        let held =
-            |subscriber: &Arc<Subscriber>| subscriber.streamed && subscriber.mailbox.figures().queued > 0;
-        if core.is_paused() || !core.routes.all().iter().any(held) {
+        let held = |one: &Arc<Subscriber>| {
+            one.streamed && !one.mailbox.is_paused() && one.mailbox.figures().queued > 0
+        };
+        if !core.routes.all().iter().any(held) {
             return;
         }
         more.await;

@@ -50,7 +50,7 @@ pub struct TopicStats {
 
 /// What happened in one subscription.
 ///
-/// Whenever it is quiet, `matched = done + skipped + dropped.total() + dead + pending()`.
+/// Whenever it is quiet, `matched = done + skipped + dropped.total() + dead + expired + pending()`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubscriptionStats {
@@ -66,6 +66,8 @@ pub struct SubscriptionStats {
     pub skipped: u64,
     /// Events that failed for good.
     pub dead: u64,
+    /// Events whose time was over before they started.
+    pub expired: u64,
     /// Events it missed, by reason.
     pub dropped: Dropped,
     /// Events that wait in its mailbox.
@@ -80,6 +82,8 @@ pub struct SubscriptionStats {
     pub bytes: u64,
     /// How long the event that waits longest has waited since it was accepted.
     pub oldest: Option<Duration>,
+    /// Whether it is paused.
+    pub paused: bool,
     /// Events that started before a higher band had, because that did not start within `band_wait`.
     pub band_timeouts: u64,
 }
@@ -94,40 +98,32 @@ impl SubscriptionStats {
     /// Whether every event that matched is accounted for; to be asked when the subscription is quiet.
     #[must_use]
     pub fn is_conserved(&self) -> bool {
-        self.matched == self.done + self.skipped + self.dropped.total() + self.dead + self.pending()
+        self.matched
+            == self.done + self.skipped + self.dropped.total() + self.dead + self.expired + self.pending()
     }
 
     pub(crate) fn of(subscriber: &Subscriber) -> Self {
         let figures = subscriber.mailbox.figures();
-        let Figures {
-            matched,
-            done,
-            skipped,
-            dead,
-            dropped,
-            queued,
-            running,
-            waiting,
-            bytes,
-            oldest,
-            band_timeouts,
-        } = figures;
+        let Figures { matched, done, skipped, dead, expired, dropped, queued, running, waiting, .. } =
+            figures;
         let inline = subscriber.inline.as_ref().map(Inline::handled).unwrap_or_default();
         Self {
             name: subscriber.name.to_string(),
-            matched: matched + inline.done + inline.skipped + inline.dead,
+            matched: matched + inline.done + inline.skipped + inline.dead + inline.expired,
             filtered: subscriber.filtered.load(Relaxed),
             done: done + inline.done,
             skipped: skipped + inline.skipped,
             dead: dead + inline.dead,
+            expired: expired + inline.expired,
             dropped,
             queued,
             running,
             waiting,
             capacity: if subscriber.inline.is_some() { 0 } else { subscriber.mailbox.marks().events },
-            bytes,
-            oldest: oldest.map(|accepted| Moment::now().since(accepted)),
-            band_timeouts,
+            bytes: figures.bytes,
+            oldest: figures.oldest.map(|accepted| Moment::now().since(accepted)),
+            paused: subscriber.mailbox.is_paused_here(),
+            band_timeouts: figures.band_timeouts,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Event, EventError, EventId, Priority, cloudevents};
-use crate::topic::IntoTopic;
+use crate::{clock::Reading, topic::IntoTopic};
 
 /// Sets the fields of an event, and makes it, or publishes it.
 ///
@@ -150,12 +150,13 @@ impl<B> EventBuilder<B> {
 
     /// For so long from now somebody wants it; sets [`expires_at`](Self::expires_at). Default: for ever.
     pub fn ttl(self, ttl: Duration) -> Self {
-        let now = SystemTime::now();
+        // By the clock that is read when the event is about to start.
+        let now = UNIX_EPOCH + Reading::take().calendar;
         self.expires_at(now.checked_add(ttl).unwrap_or(now))
     }
 
-    /// After this time nobody wants it any more. Default: never. A bus in memory carries it along and delivers the
-    /// event all the same.
+    /// After this time nobody wants it any more: where it has not started by then, or would be tried again, it is settled as
+    /// expired, and counted. Default: never.
     pub fn expires_at(mut self, time: SystemTime) -> Self {
         let extras = self.event.header_mut().extras_mut();
         extras.expires_at = Some(since_epoch(time));

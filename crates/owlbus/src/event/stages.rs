@@ -8,7 +8,10 @@ use super::{
     Event, Inner,
     header::{Cause, Stamp},
 };
-use crate::{clock::Moment, journal::Seq};
+use crate::{
+    clock::{Moment, Reading},
+    journal::Seq,
+};
 
 /// Where an accepted event stands.
 pub(crate) struct Place {
@@ -42,6 +45,12 @@ impl Event {
     /// When a bus accepted the event.
     pub(crate) fn accepted(&self) -> Moment {
         Moment(self.0.header.accepted)
+    }
+
+    /// Whether nobody wants it any more. Most events do not say, and read no clock.
+    pub(crate) fn is_expired(&self) -> bool {
+        let expires = self.0.header.extras.as_ref().and_then(|extras| extras.expires_at);
+        expires.is_some_and(|expires| Reading::take().calendar >= expires)
     }
 
     pub(crate) fn cause(&self) -> Cause {

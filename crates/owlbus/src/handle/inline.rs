@@ -27,6 +27,7 @@ pub(crate) struct Inline {
     done: AtomicU64,
     skipped: AtomicU64,
     dead: AtomicU64,
+    expired: AtomicU64,
 }
 
 /// How many events an inline handler got, by what became of them.
@@ -35,6 +36,7 @@ pub(crate) struct Handled {
     pub(crate) done: u64,
     pub(crate) skipped: u64,
     pub(crate) dead: u64,
+    pub(crate) expired: u64,
 }
 
 impl Inline {
@@ -54,12 +56,17 @@ impl Inline {
             done: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             dead: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
         }
     }
 
     /// Runs it for an event; `None` where the subscription has ended.
     pub(crate) fn handle(&self, core: &Core, subscriber: &Subscriber, event: &Event) -> Option<Settlement> {
         let code = self.call.upgrade()?;
+        if event.is_expired() {
+            self.expired.fetch_add(1, Relaxed);
+            return Some(Settlement::Expired);
+        }
         let call = || match subscriber.transform.is_some() {
             true => code(&subscriber.transformed(event.clone())),
             false => code(event),
@@ -70,6 +77,7 @@ impl Inline {
         let counter = match settlement {
             Settlement::Done => &self.done,
             Settlement::Skipped => &self.skipped,
+            Settlement::Expired => &self.expired,
             Settlement::Dead { .. } | Settlement::Dropped { .. } => &self.dead,
         };
         counter.fetch_add(1, Relaxed);
@@ -81,6 +89,7 @@ impl Inline {
             done: self.done.load(Relaxed),
             skipped: self.skipped.load(Relaxed),
             dead: self.dead.load(Relaxed),
+            expired: self.expired.load(Relaxed),
         }
     }
 

@@ -34,7 +34,6 @@ impl Pause {
         self.held.swap(false, SeqCst)
     }
 
-    #[cfg(test)]
     pub(crate) fn hold(&self) {
         self.held.store(true, SeqCst);
     }

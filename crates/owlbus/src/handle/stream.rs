@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    settle::{HandlerError, Outcome, settle},
+    settle::{HandlerError, Outcome, expire, settle},
 };
 
 /// What a stream gives.
@@ -103,6 +103,10 @@ impl EventStream {
                 Some(Taken::Gap(gap)) => return Poll::Ready(Some(Received::Gap(gap))),
                 Some(Taken::Event(queued)) => queued,
             };
+            if queued.event.is_expired() {
+                expire(self.subscription.subscriber(), queued);
+                continue;
+            }
             let event = queued.event.clone();
             self.given = Some(queued);
             let subscriber = self.subscription.subscriber();

@@ -34,6 +34,18 @@ impl Subscription {
         self.subscriber.end(DropReason::Unsubscribed).len()
     }
 
+    /// Holds delivery: events are accepted and wait, as far as there is room. What runs goes on.
+    ///
+    /// Lower bands wait for it no longer than `band_wait`. A shutdown does not wait for it: what is left is reported.
+    pub fn pause(&self) {
+        self.subscriber.mailbox.pause();
+    }
+
+    /// Lets delivery go on.
+    pub fn resume(&self) {
+        self.subscriber.mailbox.resume();
+    }
+
     /// Whether an event is one this subscription asks for: by topic, by type, and by its filter. One that is for a
     /// single event, and one that has ended, say so of the events they would have asked for.
     #[must_use]

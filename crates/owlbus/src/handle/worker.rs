@@ -23,7 +23,10 @@ use super::{
     origin,
     overflow::Gap,
 };
-use crate::{dispatch::Subscriber, settle::settle};
+use crate::{
+    dispatch::Subscriber,
+    settle::{expire, settle},
+};
 
 /// Takes and handles deliveries until there will be none any more.
 pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<Seat>) {
@@ -46,6 +49,9 @@ async fn handle<T: Content, H: Handler<T>>(
     subscriber: &Subscriber,
     queued: Queued,
 ) {
+    if queued.event.is_expired() {
+        return expire(subscriber, queued);
+    }
     let event = queued.event.clone();
     let number = queued.past.as_ref().map_or(1, |past| past.attempts.len() as u32 + 1);
     let mut running = Running { subscriber, queued: Some(queued) };

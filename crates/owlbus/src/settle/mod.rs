@@ -64,6 +64,14 @@ pub(crate) fn settle(
     Vec::new()
 }
 
+/// Settles a delivery that nobody wants any more.
+pub(crate) fn expire(subscriber: &Subscriber, mut queued: Queued) {
+    finished(subscriber, &mut queued, Finish::Expired, Settlement::Expired);
+    // A subscription for one event waits for one that it can have.
+    subscriber.unclaim();
+    let_go(queued);
+}
+
 /// Has a delivery tried again whose attempt failed, or makes it a dead letter.
 fn fail(
     core: &Core,

@@ -27,6 +27,8 @@ pub enum Settlement {
         /// Why, for people.
         reason: String,
     },
+    /// Its time was over before it started, or before it could be tried again.
+    Expired,
     /// The event never started there, or its handler was cancelled.
     Dropped {
         /// Why.

@@ -49,6 +49,7 @@ pub(crate) struct Figures {
     pub(crate) done: u64,
     pub(crate) skipped: u64,
     pub(crate) dead: u64,
+    pub(crate) expired: u64,
     pub(crate) dropped: Dropped,
     pub(crate) queued: u64,
     pub(crate) running: u64,
@@ -73,9 +74,10 @@ impl Mailbox {
         let waiting = work.retries.len() as u64;
         Figures {
             matched: intake.matched,
-            done: work.started - running - intake.skipped - intake.dead - intake.cut_off,
+            done: work.started - running - intake.skipped - intake.dead - intake.expired - intake.cut_off,
             skipped: intake.skipped + intake.unwanted,
             dead: intake.dead,
+            expired: intake.expired,
             dropped: intake.dropped,
             queued: inside - running - waiting - intake.reserved,
             running,

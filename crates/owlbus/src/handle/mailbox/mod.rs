@@ -126,6 +126,8 @@ pub(crate) enum Finish {
     Done,
     Skipped,
     Dead,
+    /// Its time was over before it started.
+    Expired,
     /// Whoever handled it ended before it was done, for this reason.
     Dropped(DropReason),
 }
@@ -155,6 +157,8 @@ pub(crate) struct Mailbox {
     asleep: AtomicU64,
     /// Set by the bus while delivery is held; `wake` tells the workers when it no longer is.
     pause: Arc<Pause>,
+    /// The same for this subscription alone.
+    own_pause: Pause,
 }
 
 struct Intake {
@@ -183,6 +187,7 @@ struct Intake {
     /// Of the finished deliveries, those that were not done.
     skipped: u64,
     dead: u64,
+    expired: u64,
     cut_off: u64,
     level: Level,
     /// What the bus's memory was told of what is inside.
@@ -272,6 +277,7 @@ impl Mailbox {
                 unwanted: 0,
                 skipped: 0,
                 dead: 0,
+                expired: 0,
                 cut_off: 0,
                 level: Level::Normal,
                 grant: Grant::new(memory),
@@ -292,6 +298,7 @@ impl Mailbox {
             mixed: AtomicBool::new(false),
             asleep: AtomicU64::new(0),
             pause,
+            own_pause: Pause::default(),
         }
     }
 
@@ -311,13 +318,32 @@ impl Mailbox {
         }
     }
 
-    /// Whether the bus holds delivery.
+    /// Whether delivery is held, by the bus or here.
     pub(crate) fn is_paused(&self) -> bool {
-        self.pause.is_held()
+        self.pause.is_held() || self.own_pause.is_held()
     }
 
-    /// When the bus was resumed, where it ever stood still.
+    /// When delivery last began again, where it ever stood still.
     pub(crate) fn resumed(&self) -> Option<Instant> {
-        self.pause.resumed()
+        self.pause.resumed().max(self.own_pause.resumed())
+    }
+
+    /// Holds delivery. What runs goes on.
+    pub(crate) fn pause(&self) {
+        self.own_pause.hold();
+        // Whoever waits for the end of what is here sees that it does not come.
+        self.wake();
+    }
+
+    /// Lets delivery go on, as far as it was held here.
+    pub(crate) fn resume(&self) {
+        if self.own_pause.resume() {
+            self.wake();
+        }
+    }
+
+    /// Whether delivery is held here, whatever the bus does.
+    pub(crate) fn is_paused_here(&self) -> bool {
+        self.own_pause.is_held()
     }
 }

@@ -106,7 +106,8 @@ impl Step {
             10..22 => Step::Take(number),
             22..32 => Step::Finish(number, Finish::Done),
             32..34 => Step::Finish(number, Finish::Skipped),
-            34..36 => Step::Finish(number, Finish::Dead),
+            34 => Step::Finish(number, Finish::Dead),
+            35 => Step::Finish(number, Finish::Expired),
             36..38 => Step::Finish(number, Finish::Dropped(DropReason::Shutdown)),
             38..44 => Step::Enter { key, bytes, lane, held },
             44..46 => Step::Ask(number),
@@ -490,7 +491,11 @@ impl Play {
         prop_assert_eq!(figures.matched, reference.matched, "matched");
         prop_assert_eq!(figures.done, reference.done, "done");
         prop_assert_eq!(figures.skipped, reference.skipped, "skipped");
-        prop_assert_eq!(figures.dead, reference.dead, "dead");
+        prop_assert_eq!(
+            (figures.dead, figures.expired),
+            (reference.dead, reference.expired),
+            "dead, expired"
+        );
         prop_assert_eq!(figures.dropped, reference.dropped, "dropped");
         prop_assert_eq!(figures.queued, reference.queued().count() as u64, "queued");
         prop_assert_eq!(figures.running, reference.running.len() as u64, "running");
@@ -504,7 +509,8 @@ impl Play {
                 prop_assert!(found, "the oldest is {:?}", figures.oldest);
             }
         }
-        let settled = figures.done + figures.skipped + figures.dead + figures.dropped.total();
+        let settled =
+            figures.done + figures.skipped + figures.dead + figures.expired + figures.dropped.total();
         prop_assert_eq!(
             figures.matched,
             settled + figures.queued + figures.running,

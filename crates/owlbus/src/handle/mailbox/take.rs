@@ -35,7 +35,7 @@ impl Mailbox {
     pub(crate) fn take(&self, worker: usize, waker: &Waker) -> Taking {
         let mut work = self.work.0.lock();
         loop {
-            let held = self.pause.is_held();
+            let held = self.is_paused();
             let due = if work.retries.is_empty() { None } else { work.put_back_due() };
             let mixed = self.mixed.load(SeqCst);
             if mixed && !held {
@@ -58,7 +58,7 @@ impl Mailbox {
             };
             let mut intake = self.intake.0.lock();
             // Whoever ends the pause wakes the sleepers under this lock.
-            if self.pause.is_held() != held {
+            if self.is_paused() != held {
                 continue;
             }
             // So does whoever lets go of what was held back, after it has: seen here, or waking this worker.
@@ -120,6 +120,7 @@ impl Mailbox {
             Finish::Done => {}
             Finish::Skipped => intake.skipped += 1,
             Finish::Dead => intake.dead += 1,
+            Finish::Expired => intake.expired += 1,
             Finish::Dropped(reason) => {
                 intake.cut_off += 1;
                 intake.dropped.count(reason, 1);

@@ -100,6 +100,7 @@ pub(super) struct Reference {
     pub(super) done: u64,
     pub(super) skipped: u64,
     pub(super) dead: u64,
+    pub(super) expired: u64,
     pub(super) dropped: Dropped,
     level: Level,
 }
@@ -136,6 +137,7 @@ impl Reference {
             done: 0,
             skipped: 0,
             dead: 0,
+            expired: 0,
             dropped: Dropped::default(),
             level: Level::Normal,
         }
@@ -494,6 +496,7 @@ impl Reference {
             Finish::Done => self.done += 1,
             Finish::Skipped => self.skipped += 1,
             Finish::Dead => self.dead += 1,
+            Finish::Expired => self.expired += 1,
             Finish::Dropped(reason) => self.dropped.count(reason, 1),
         }
         self.let_in();
