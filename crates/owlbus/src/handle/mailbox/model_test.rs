@@ -16,6 +16,7 @@ use std::{
 };
 
 use proptest::{prelude::*, test_runner::TestCaseResult};
+use tokio::{runtime::Runtime, time::Instant};
 
 use super::*;
 use crate::{
@@ -58,6 +59,10 @@ enum Step {
     Take(usize),
     /// A worker that runs something is finished.
     Finish(usize, Finish),
+    /// A worker's attempt failed, and there will be another one, after so many ticks.
+    Fail(usize, u64),
+    /// Time passes.
+    Tick,
     /// A handler of a higher band begins with an event; later it is done with it.
     Begin(usize),
     Free(usize),
@@ -67,6 +72,15 @@ enum Step {
     Resume,
     Drain,
     Close(DropReason),
+}
+
+/// How far time goes at once.
+const TICK: Duration = Duration::from_millis(10);
+
+thread_local! {
+    /// A clock that stands still until it is told to go on.
+    static CLOCK: Runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
 }
 
 /// A mailbox and what happens to it.
@@ -123,7 +137,9 @@ impl Step {
             65 => Step::Close(DropReason::Unsubscribed),
             66 => Step::Close(DropReason::Shutdown),
             67..69 => Step::Begin(number),
-            _ => Step::Free(number),
+            69..73 => Step::Free(number),
+            73..77 => Step::Fail(number, u64::from(urgency % 3)),
+            _ => Step::Tick,
         }
     }
 }
@@ -132,7 +148,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     // Some stories know one lane only, some have lanes, and in some bands hold events back.
     let urgency = prop_oneof![Just(1_u8), Just(12), Just(16)];
     urgency.prop_flat_map(|urgency| {
-        let step = (0_u8..73, 0_u8..6, 0..BYTES.len(), 0..urgency);
+        let step = (0_u8..80, 0_u8..6, 0..BYTES.len(), 0..urgency);
         prop::collection::vec(step, 1..60).prop_map(|steps| steps.into_iter().map(Step::of).collect())
     })
 }
@@ -176,6 +192,8 @@ impl Wake for Bell {
 struct Worker {
     bell: Arc<Bell>,
     does: Doing,
+    /// When it comes by itself, where it sleeps.
+    until: Option<Instant>,
 }
 
 enum Doing {
@@ -187,14 +205,16 @@ enum Doing {
 
 impl Worker {
     fn new() -> Self {
-        Self { bell: Arc::default(), does: Doing::Idle }
+        Self { bell: Arc::default(), does: Doing::Idle, until: None }
     }
 
     /// Whether it is on its way to take something.
     fn comes(&self) -> bool {
         match self.does {
             Doing::Idle => true,
-            Doing::Asleep => self.bell.0.load(SeqCst),
+            Doing::Asleep => {
+                self.bell.0.load(SeqCst) || self.until.is_some_and(|until| until <= Instant::now())
+            }
             Doing::Runs(..) | Doing::Ended => false,
         }
     }
@@ -270,6 +290,12 @@ impl Play {
                 self.trackers.retain(|(held, _)| Some(*held) != seq);
                 Ok(())
             }
+            Step::Fail(which, ticks) => self.fail(which % self.workers.len(), *ticks),
+            Step::Tick => {
+                CLOCK.with(|clock| clock.block_on(tokio::time::advance(TICK)));
+                self.reference.tick += 1;
+                Ok(())
+            }
             Step::Look => self.look(),
             Step::Close(reason) => self.close(*reason),
             Step::Skip => {
@@ -305,7 +331,7 @@ impl Play {
         let seq = self.events.len() as u64 + 1;
         event.set_seq(Seq(seq));
         self.events.push(event.clone());
-        (event, Load::of(bytes as usize), Letter { seq, key, bytes, lane })
+        (event, Load::of(bytes as usize), Letter { seq, key, bytes, lane, place: 0, tried: false })
     }
 
     fn event(&self, letter: Letter) -> &Event {
@@ -439,8 +465,9 @@ impl Play {
                 prop_assert_eq!(Some(gap), self.reference.take_gap(gap.missed), "the gap that was taken");
                 Doing::Idle
             }
-            (Taking::Asleep { .. }, Next::Sleep) => {
+            (Taking::Asleep { until }, Next::Sleep) => {
                 self.reference.sleep();
+                worker.until = until;
                 Doing::Asleep
             }
             (Taking::Over, Next::Over) => Doing::Ended,
@@ -458,6 +485,24 @@ impl Play {
             self.subscriber.mailbox.finish(queued, finish);
             self.reference.finish(*letter, finish);
             worker.does = Doing::Idle;
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, number: usize, ticks: u64) -> TestCaseResult {
+        let worker = &mut self.workers[number];
+        let Doing::Runs(mut queued, letter) = std::mem::replace(&mut worker.does, Doing::Idle) else {
+            return Ok(());
+        };
+        queued.past.get_or_insert_with(|| Box::new(Past { attempts: Vec::new(), since: Instant::now() }));
+        let due = Instant::now() + TICK * ticks as u32;
+        let postponed = self.subscriber.mailbox.postpone(queued, due);
+        let will_be = self.reference.postpone(letter, self.reference.tick + ticks);
+        prop_assert_eq!(postponed.is_ok(), will_be, "whether it is tried again");
+        if let Err(queued) = postponed {
+            let lost = Finish::Dropped(DropReason::Unsubscribed);
+            self.subscriber.mailbox.finish(&queued, lost);
+            self.reference.finish(letter, lost);
         }
         Ok(())
     }
@@ -500,7 +545,10 @@ impl Play {
         prop_assert_eq!(figures.queued, reference.queued().count() as u64, "queued");
         prop_assert_eq!(figures.running, reference.running.len() as u64, "running");
         prop_assert_eq!(figures.bytes, reference.bytes(), "bytes");
-        let accepted: Vec<_> = reference.queued().map(|letter| self.event(letter).accepted()).collect();
+        prop_assert_eq!(figures.waiting, reference.waiting_again.len() as u64, "waiting to be tried again");
+        let again = reference.waiting_again.iter().map(|(_, letter, _)| *letter);
+        let accepted: Vec<_> =
+            reference.queued().chain(again).map(|letter| self.event(letter).accepted()).collect();
         match accepted.is_sorted() {
             true => prop_assert_eq!(figures.oldest, accepted.into_iter().min(), "the oldest"),
             // Who waited outside, or had a place, may come in behind one that was accepted later.
@@ -513,7 +561,7 @@ impl Play {
             figures.done + figures.skipped + figures.dead + figures.expired + figures.dropped.total();
         prop_assert_eq!(
             figures.matched,
-            settled + figures.queued + figures.running,
+            settled + figures.queued + figures.running + figures.waiting,
             "everything is accounted for"
         );
         Ok(())
@@ -534,6 +582,13 @@ impl Play {
     fn check_bells(&self) -> TestCaseResult {
         let asleep = self.workers.iter().any(Worker::sleeps);
         let comes = self.workers.iter().any(Worker::comes);
+        // Among those that sleep somebody minds the time for what is to be tried again.
+        let first = self.reference.waiting_again.iter().map(|(due, ..)| *due).min();
+        if let Some(due) = first.filter(|_| asleep && !comes && !self.reference.paused) {
+            let due = Instant::now() + TICK * due.saturating_sub(self.reference.tick) as u32;
+            let minds = |worker: &Worker| worker.sleeps() && worker.until.is_some_and(|until| until <= due);
+            prop_assert!(self.workers.iter().any(minds), "nobody minds what is due then");
+        }
         match self.reference.next_if_looked() {
             Next::Event(_) | Next::Gap => {
                 prop_assert!(comes || !asleep, "a worker sleeps beside what it could take");
@@ -565,6 +620,9 @@ impl Play {
         while !self.trackers.is_empty() {
             self.step(&Step::Free(0))?;
             self.check()?;
+        }
+        for _ in 0..3 {
+            self.step(&Step::Tick)?;
         }
         loop {
             let is_awake = |worker: &Worker| worker.comes() || matches!(worker.does, Doing::Runs(..));
@@ -630,6 +688,8 @@ proptest! {
 
     #[test]
     fn the_mailbox_does_what_the_slow_one_does(story in stories()) {
+        let clock = CLOCK.with(|clock| clock.handle().clone());
+        let _clock = clock.enter();
         let mut play = Play::new(&story);
         for (number, step) in story.steps.iter().enumerate() {
             let result = play.step(step).and_then(|()| play.check());

@@ -5,6 +5,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::{Mailbox, Queued, State, Work};
+use crate::sync::atomic::Ordering::SeqCst;
 
 impl Mailbox {
     /// Keeps a delivery that was taken until it is due to be tried again. It keeps its place, and its key; its worker is
@@ -27,6 +28,30 @@ impl Mailbox {
     }
 }
 
+impl Mailbox {
+    /// Lets those start again that are due. Gives when the next is.
+    pub(super) fn put_back_due(&self, work: &mut Work) -> Option<Instant> {
+        if work.retries.is_empty() {
+            return None;
+        }
+        let now = Instant::now();
+        let mut next = None;
+        while let Some(first) = work.retries.first_entry() {
+            if first.key().0 > now {
+                next = Some(first.key().0);
+                break;
+            }
+            let queued = first.remove();
+            work.line.put_back(queued);
+        }
+        // It may have come from a lane that nobody has looked at since. Only workers clear this, and hold this lock.
+        if !work.line.is_plain() {
+            self.mixed.store(true, SeqCst);
+        }
+        next
+    }
+}
+
 impl Work {
     /// A delivery that was taken counts as waiting again.
     fn untake(&mut self, queued: &Queued) {
@@ -35,18 +60,5 @@ impl Work {
             true => self.urgent_running -= 1,
             false => self.taken -= queued.load,
         }
-    }
-
-    /// Lets those start again that are due. Gives when the next is.
-    pub(super) fn put_back_due(&mut self) -> Option<Instant> {
-        let now = Instant::now();
-        while let Some(first) = self.retries.first_entry() {
-            if first.key().0 > now {
-                return Some(first.key().0);
-            }
-            let queued = first.remove();
-            self.line.put_back(queued);
-        }
-        None
     }
 }

@@ -36,7 +36,7 @@ impl Mailbox {
         let mut work = self.work.0.lock();
         loop {
             let held = self.is_paused();
-            let due = if work.retries.is_empty() { None } else { work.put_back_due() };
+            let due = self.put_back_due(&mut work);
             let mixed = self.mixed.load(SeqCst);
             if mixed && !held {
                 self.sort(&mut work);

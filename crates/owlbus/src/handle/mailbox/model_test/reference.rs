@@ -8,12 +8,23 @@ use crate::handle::{
 use crate::journal::Seq;
 
 /// An event, as far as a mailbox looks at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub(super) struct Letter {
     pub(super) seq: u64,
     pub(super) key: u8,
     pub(super) bytes: u64,
     pub(super) lane: Lane,
+    /// The order in which it was sorted into its lane; unknown until then.
+    pub(super) place: u64,
+    /// Whether an attempt failed.
+    pub(super) tried: bool,
+}
+
+/// Letters are told apart by their numbers.
+impl PartialEq for Letter {
+    fn eq(&self, other: &Self) -> bool {
+        self.seq == other.seq
+    }
 }
 
 impl Letter {
@@ -26,7 +37,7 @@ impl Letter {
 #[derive(Clone, Copy)]
 enum Item {
     Event(Letter),
-    Missed(u64, DropReason, Lane),
+    Missed(u64, DropReason, Lane, u64),
 }
 
 /// What stands first in a lane.
@@ -89,6 +100,12 @@ pub(super) struct Reference {
     waited: [u64; 4],
     /// What runs, and the lane it came from.
     pub(super) running: Vec<(Letter, Lane)>,
+    /// What waits to be tried again, and the tick it is due at, in the order of the failures.
+    pub(super) waiting_again: Vec<(u64, Letter, Lane)>,
+    /// The time.
+    pub(super) tick: u64,
+    /// How many items were sorted so far.
+    sorted: u64,
     /// Events that are held back by their bands.
     pub(super) held: Vec<u64>,
     pub(super) reserved: Vec<Letter>,
@@ -129,6 +146,9 @@ impl Reference {
             wheel: 0,
             waited: [0; 4],
             running: Vec::new(),
+            waiting_again: Vec::new(),
+            tick: 0,
+            sorted: 0,
             held: Vec::new(),
             reserved: Vec::new(),
             waiting: Vec::new(),
@@ -152,9 +172,7 @@ impl Reference {
     }
 
     fn all(&self) -> impl Iterator<Item = Letter> {
-        self.queued()
-            .chain(self.running.iter().map(|(letter, _)| *letter))
-            .chain(self.reserved.iter().copied())
+        self.queued().chain(self.holders().map(|(letter, _)| letter)).chain(self.reserved.iter().copied())
     }
 
     /// Events and bytes that take up room.
@@ -190,22 +208,67 @@ impl Reference {
     /// Sorts what came into the lanes: where its key has unsettled events, or where it asks to be.
     fn sort(&mut self) {
         for item in std::mem::take(&mut self.arrived) {
-            let lane = match item {
-                Item::Event(letter) => self.lane_of_key(letter.key).unwrap_or(letter.lane),
-                Item::Missed(_, _, lane) => lane,
+            self.sorted += 1;
+            let place = self.sorted;
+            let (lane, item) = match item {
+                Item::Event(letter) => (
+                    self.lane_of_key(letter.key).unwrap_or(letter.lane),
+                    Item::Event(Letter { place, ..letter }),
+                ),
+                Item::Missed(seq, reason, lane, _) => (lane, Item::Missed(seq, reason, lane, place)),
             };
             self.lanes[lane as usize].push(item);
         }
     }
 
     fn lane_of_key(&self, key: u8) -> Option<Lane> {
-        let runs = self.running.iter().find(|(letter, _)| letter.key == key).map(|(_, lane)| *lane);
+        let runs = self.holders().find(|(letter, _)| letter.key == key).map(|(_, lane)| lane);
         let waits = |lane: &Lane| {
             self.lanes[*lane as usize]
                 .iter()
                 .any(|item| matches!(item, Item::Event(letter) if letter.key == key))
         };
         if self.by_key { runs.or_else(|| LANES.into_iter().find(waits)) } else { None }
+    }
+
+    /// What keeps others of its key back.
+    fn holders(&self) -> impl Iterator<Item = (Letter, Lane)> {
+        let again = self.waiting_again.iter().map(|(_, letter, lane)| (*letter, *lane));
+        self.running.iter().copied().chain(again)
+    }
+
+    /// Puts back what is due, where it was before: before everything that has not started, or in its key's turn.
+    fn put_back_due(&mut self) {
+        let tick = self.tick;
+        let mut due: Vec<_> = self.waiting_again.extract_if(.., |(due, ..)| *due <= tick).collect();
+        due.sort_by_key(|(due, ..)| *due);
+        for (_, letter, lane) in due {
+            let items = &mut self.lanes[lane as usize];
+            let before = |item: &Item| match (self.by_key, item) {
+                (true, Item::Event(other)) => other.place < letter.place,
+                (true, Item::Missed(_, _, _, place)) => *place < letter.place,
+                (false, Item::Event(other)) => other.tried && other.seq < letter.seq,
+                (false, Item::Missed(..)) => false,
+            };
+            let at = items.iter().position(|item| !before(item)).unwrap_or(items.len());
+            items.insert(at, Item::Event(letter));
+        }
+    }
+
+    /// An attempt failed, and there will be another at that tick. Says whether there will.
+    pub(super) fn postpone(&mut self, letter: Letter, due: u64) -> bool {
+        if self.phase == Phase::Closed {
+            return false;
+        }
+        let at = self.running.iter().position(|(other, _)| *other == letter).unwrap();
+        let (letter, lane) = self.running.remove(at);
+        self.waiting_again.push((due, Letter { tried: true, ..letter }, lane));
+        true
+    }
+
+    fn displaced_gap(&mut self, seq: u64, lane: Lane) -> Item {
+        self.sorted += 1;
+        Item::Missed(seq, DropReason::Overflow, lane, self.sorted)
     }
 
     pub(super) fn offer(&mut self, letter: Letter) -> (Offer, Option<Level>) {
@@ -237,6 +300,9 @@ impl Reference {
     /// Whether the policy may drop an event of that lane for a letter.
     fn may_go(&self, letter: Letter, victim: Letter, lane: Lane) -> bool {
         let oldest = self.overflow == Overflow::DropOldest;
+        if victim.tried {
+            return false;
+        }
         match letter.is_urgent() {
             true => oldest && victim.is_urgent(),
             false => !victim.is_urgent() && (lane > letter.lane || (oldest && lane == letter.lane)),
@@ -265,11 +331,13 @@ impl Reference {
             }
             missed += 1;
             self.dropped.overflow += 1;
-            let items = &mut self.lanes[lane as usize];
-            items.retain(|item| item.event() != Some(victim));
+            self.lanes[lane as usize].retain(|item| item.event() != Some(victim));
             match self.overflow {
                 Overflow::DropOldest => self.displaced.push(victim.seq),
-                _ => items.push(Item::Missed(victim.seq, DropReason::Overflow, lane)),
+                _ => {
+                    let gap = self.displaced_gap(victim.seq, lane);
+                    self.lanes[lane as usize].push(gap);
+                }
             }
         }
         self.append(letter);
@@ -347,11 +415,12 @@ impl Reference {
     fn miss(&mut self, letter: Letter, reason: DropReason) {
         self.matched += 1;
         self.dropped.count(reason, 1);
-        self.arrived.push(Item::Missed(letter.seq, reason, letter.lane));
+        self.arrived.push(Item::Missed(letter.seq, reason, letter.lane, 0));
     }
 
     /// A worker comes to take.
     pub(super) fn look(&mut self) -> Next {
+        self.put_back_due();
         if !self.paused {
             self.sort();
         }
@@ -367,7 +436,10 @@ impl Reference {
     fn next(&self) -> Next {
         let over = match self.phase {
             Phase::Open => false,
-            Phase::Draining => self.paused || (self.waiting.is_empty() && self.queued().count() == 0),
+            Phase::Draining => {
+                self.paused
+                    || (self.waiting.is_empty() && self.queued().count() + self.waiting_again.len() == 0)
+            }
             Phase::Closed => true,
         };
         let nothing = if over { Next::Over } else { Next::Sleep };
@@ -396,7 +468,7 @@ impl Reference {
             if !self.by_key {
                 return if held { First::Nothing } else { First::Event(letter) };
             }
-            let key_runs = self.running.iter().any(|(running, _)| running.key == letter.key);
+            let key_runs = self.holders().any(|(holder, _)| holder.key == letter.key);
             let earlier = items[..at].iter().filter_map(Item::event).any(|other| other.key == letter.key);
             if !held && !key_runs && !earlier {
                 return First::Event(letter);
@@ -476,7 +548,7 @@ impl Reference {
         let mut why = None;
         for _ in 0..count {
             let First::Gap(at) = self.first(lane) else { return None };
-            let Item::Missed(seq, reason, _) = self.lanes[lane as usize][at] else { return None };
+            let Item::Missed(seq, reason, ..) = self.lanes[lane as usize][at] else { return None };
             if *why.get_or_insert(reason) != reason {
                 return None;
             }
@@ -515,7 +587,10 @@ impl Reference {
         }
         self.phase = Phase::Closed;
         self.sort();
-        let mut left: Vec<u64> = self.queued().map(|letter| letter.seq).collect();
+        let mut again = std::mem::take(&mut self.waiting_again);
+        again.sort_by_key(|(due, ..)| *due);
+        let mut left: Vec<u64> = again.iter().map(|(_, letter, _)| letter.seq).collect();
+        left.extend(self.queued().map(|letter| letter.seq));
         self.dropped.count(reason, left.len() as u64);
         self.lanes = Default::default();
         self.displaced.clear();
