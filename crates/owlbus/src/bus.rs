@@ -7,19 +7,20 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use smol_str::SmolStr;
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    accept::{self, Limits, PublishError, Receipt, Tracked, Turnstile},
+    accept::{self, Agenda, Limits, PublishError, Receipt, Tracked, Turnstile},
+    clock,
     config::{BusBuilder, MailboxConfig},
     dispatch::Routes,
     event::{Event, EventBuilder, IntoEvent},
     handle::{Content, Handler, On, Origin, Pause, SubscribeError, Subscription, Workers, origin},
-    memory::Memory,
+    memory::{Grant, Memory},
     own_events,
     settle::{DeadLetters, Graveyard, OnError},
     shutdown::{self, Ending, ShutdownReport},
@@ -68,6 +69,8 @@ pub(crate) struct Core {
     pub(crate) given_out: Notify,
     /// How the bus ended, once it has.
     pub(crate) ending: Ending,
+    /// What is to be published later.
+    pub(crate) agenda: Agenda,
     /// What failed for good.
     pub(crate) graveyard: Graveyard,
     /// Told of each failed attempt of any subscription.
@@ -296,6 +299,12 @@ impl Bus {
         self.core().pressure()
     }
 
+    /// How many events wait for the end of their delay.
+    #[must_use]
+    pub fn delayed(&self) -> usize {
+        self.core().agenda.len()
+    }
+
     /// The events that failed for good: to be looked at, sent again, or let go of.
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetters<'_> {
@@ -330,14 +339,16 @@ impl Bus {
 
     pub(crate) fn new(config: BusBuilder) -> Self {
         let graveyard = config.graveyard();
+        let memory = Arc::new(Memory::new(config.memory as u64));
         let core = Core {
+            agenda: Agenda::new(Grant::new(Arc::clone(&memory))),
             source: config.source,
             limits: config.limits,
             mailbox: config.mailbox,
             shutdown_deadline: config.shutdown_deadline,
             turnstile: Turnstile::default(),
             routes: Routes::new(),
-            memory: Arc::new(Memory::new(config.memory as u64)),
+            memory,
             pause: Arc::new(Pause::new(config.paused)),
             waits: Arc::default(),
             workers: Workers::default(),
@@ -435,8 +446,28 @@ impl<B: Borrow<Bus>> EventBuilder<B> {
     ///
     /// [`PublishError::Rejected`] for the first wrong value that was given; else as [`Bus::publish`].
     pub async fn publish(self) -> Result<Receipt, PublishError> {
+        let due = self.due;
         let (event, bus) = self.complete()?;
-        accept::publish(bus.borrow(), event).await
+        match due {
+            None => accept::publish(bus.borrow(), event).await,
+            Some(due) => accept::publish_at(bus.borrow(), event, due),
+        }
+    }
+
+    /// Publishes the event only after so long. Default: at once.
+    ///
+    /// Its publish returns at once, and says in [`Receipt::due`] when it will be. Its place in the journal and its
+    /// subscriptions are decided then; a mailbox that is full then is waited for as by any publisher, and where the bus
+    /// refuses it, that is logged and counted. Until then [`Bus::cancel`] takes it back, and a shutdown reports it.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.due = Some(clock::deadline(delay));
+        self
+    }
+
+    /// Publishes the event at that time, or at once where it has passed. As [`delay`](Self::delay).
+    pub fn at(self, time: SystemTime) -> Self {
+        let delay = time.duration_since(SystemTime::now()).unwrap_or_default();
+        self.delay(delay)
     }
 
     /// Publishes the event without waiting, as [`Bus::try_publish`] does.
@@ -445,8 +476,12 @@ impl<B: Borrow<Bus>> EventBuilder<B> {
     ///
     /// [`PublishError::Rejected`] for the first wrong value that was given; else as [`Bus::try_publish`].
     pub fn try_publish(self) -> Result<Receipt, PublishError> {
+        let due = self.due;
         let (event, bus) = self.complete()?;
-        accept::try_publish(bus.borrow(), event)
+        match due {
+            None => accept::try_publish(bus.borrow(), event),
+            Some(due) => accept::publish_at(bus.borrow(), event, due),
+        }
     }
 
     /// Publishes the event and holds up the thread, as [`Bus::publish_blocking`] does.
@@ -455,8 +490,12 @@ impl<B: Borrow<Bus>> EventBuilder<B> {
     ///
     /// [`PublishError::Rejected`] for the first wrong value that was given; else as [`Bus::publish_blocking`].
     pub fn publish_blocking(self) -> Result<Receipt, PublishError> {
+        let due = self.due;
         let (event, bus) = self.complete()?;
-        accept::publish_blocking(bus.borrow(), event)
+        match due {
+            None => accept::publish_blocking(bus.borrow(), event),
+            Some(due) => accept::publish_at(bus.borrow(), event, due),
+        }
     }
 
     /// Wants to know what becomes of the event: publishing it gives a [`Tracked`], which can be waited for until every
@@ -471,12 +510,12 @@ impl<B: Borrow<Bus>> EventBuilder<B> {
     /// # }
     /// ```
     pub fn tracked(self) -> EventBuilder<Tracking<B>> {
-        let Self { event, error, bus } = self;
-        EventBuilder { event, error, bus: Tracking(bus) }
+        let Self { event, error, bus, due } = self;
+        EventBuilder { event, error, bus: Tracking(bus), due }
     }
 
     fn complete(self) -> Result<(Event, B), PublishError> {
-        let Self { event, error, bus } = self;
+        let Self { event, error, bus, .. } = self;
         match error {
             None => Ok((event, bus)),
             Some(error) => {
@@ -498,8 +537,13 @@ impl<B: Borrow<Bus>> EventBuilder<Tracking<B>> {
     ///
     /// [`PublishError::Rejected`] for the first wrong value that was given; else as [`Bus::publish`].
     pub async fn publish(self) -> Result<Tracked, PublishError> {
-        let Self { event, error, bus: Tracking(bus) } = self;
-        let (event, bus) = EventBuilder { event, error, bus }.complete()?;
+        let Self { event, error, bus: Tracking(bus), due } = self;
+        let (event, bus) = EventBuilder { event, error, bus, due: None }.complete()?;
+        if due.is_some() {
+            bus.borrow().core().count_refused();
+            let reason = "an event with a delay cannot be tracked: who gets it is not known yet";
+            return Err(PublishError::rejected(event, "delay", reason));
+        }
         accept::publish_tracked(bus.borrow(), event).await
     }
 }

@@ -17,6 +17,8 @@ pub struct ShutdownReport {
     /// What was accepted and not handled, by subscription, in the order it waited. A delivery whose handler was
     /// cancelled is counted in [`cancelled`](Self::cancelled) instead.
     pub undelivered: Vec<Undelivered>,
+    /// Events whose delay was not over, in the order they would have been published.
+    pub delayed: Vec<Event>,
     /// Deliveries whose handlers were cancelled at the deadline.
     pub cancelled: u64,
     /// Deliveries that failed while the bus ended. A handler that publishes then is refused, for one.
@@ -38,7 +40,7 @@ impl ShutdownReport {
     /// to end is in [`Stats`](crate::stats::Stats); the last event a stream gave out counts as handled.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.undelivered.is_empty() && self.cancelled == 0 && self.failed == 0
+        self.undelivered.is_empty() && self.delayed.is_empty() && self.cancelled == 0 && self.failed == 0
     }
 }
 
@@ -87,13 +89,15 @@ struct LastWord(Arc<Core>);
 impl Drop for LastWord {
     fn drop(&mut self) {
         if self.0.ending.0.borrow().is_none() {
-            let undelivered = close_all(&self.0);
-            self.0.ending.0.send_replace(Some(ShutdownReport { undelivered, ..Default::default() }));
+            let (delayed, undelivered) = (self.0.agenda.close(), close_all(&self.0));
+            let report = ShutdownReport { undelivered, delayed, ..Default::default() };
+            self.0.ending.0.send_replace(Some(report));
         }
     }
 }
 
 async fn end(core: &Core, came: u64, deadline: Instant) -> ShutdownReport {
+    let delayed = core.agenda.close();
     // Publishes that were let in are waited for, so that every event they put into a mailbox is drained.
     let drained = timeout_at(deadline, async {
         core.turnstile.wait_for(came).await;
@@ -102,7 +106,7 @@ async fn end(core: &Core, came: u64, deadline: Instant) -> ShutdownReport {
         until_given_out(core).await;
     });
     let in_time = drained.await.is_ok();
-    let mut report = ShutdownReport { undelivered: close_all(core), ..Default::default() };
+    let mut report = ShutdownReport { undelivered: close_all(core), delayed, ..Default::default() };
     if !in_time {
         report.cancelled = running(&core.routes.all_that_run());
         core.workers.cancel();
@@ -131,14 +135,14 @@ pub(crate) fn abandon(core: &Core) {
     if core.close().is_none() {
         return;
     }
-    let undelivered = close_all(core);
-    if !undelivered.is_empty() {
+    let (delayed, undelivered) = (core.agenda.close(), close_all(core));
+    if !undelivered.is_empty() || !delayed.is_empty() {
         tracing::warn!(
-            events = undelivered.len(),
+            events = undelivered.len() + delayed.len(),
             "a bus was dropped with events that were not delivered; call `shutdown` before its last handle goes",
         );
     }
-    core.ending.0.send_replace(Some(ShutdownReport { undelivered, ..Default::default() }));
+    core.ending.0.send_replace(Some(ShutdownReport { undelivered, delayed, ..Default::default() }));
 }
 
 /// Deliveries whose handlers run.

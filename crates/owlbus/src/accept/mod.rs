@@ -1,5 +1,6 @@
 //! From a publisher's call to a stamped event with a place in the journal, and on to dispatch.
 
+mod agenda;
 mod error;
 mod limits;
 mod receipt;
@@ -9,7 +10,9 @@ mod waiting;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use smol_str::SmolStr;
+use tokio::time::Instant;
 
+pub(crate) use agenda::Agenda;
 pub use error::PublishError;
 pub(crate) use limits::Limits;
 pub use receipt::{Receipt, Tracked};
@@ -62,7 +65,22 @@ pub(crate) async fn publish_tracked(bus: &Bus, event: Event) -> Result<Tracked, 
         Begun::Waiting(waiting) => waiting.wait(origin).await,
     };
     let tracker = tracker.unwrap_or_else(|| Tracker::new(std::iter::empty()));
-    Ok(Tracked::new(receipt, tracker, bus.clone(), key))
+    Ok(Tracked::new(receipt, tracker, bus, key))
+}
+
+/// Publishes an event when that time has come.
+pub(crate) fn publish_at(bus: &Bus, event: Event, due: Instant) -> Result<Receipt, PublishError> {
+    let (event, _) = stamped(bus, event);
+    Agenda::add(bus.core(), event, due)
+}
+
+/// Publishes an event whose time has come.
+async fn publish_due(core: &Core, event: Event) -> Result<Receipt, PublishError> {
+    let event = event.accepted_now();
+    match begin(core, event, Manner::Waiting, None)? {
+        Begun::Ended(receipt) => Ok(receipt),
+        Begun::Waiting(waiting) => Ok(waiting.wait(None).await),
+    }
 }
 
 /// The event with everything the bus fills in, and the delivery whose handler publishes it.
@@ -122,6 +140,7 @@ fn begin<'a>(
         matched: Some(dispatched.matched),
         dropped: Some(Vec::new()),
         unfinished: Vec::new(),
+        due: None,
         duplicate: false,
     };
     if dispatched.trouble.is_none() && !immediate {

@@ -7,14 +7,18 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
+    time::SystemTime,
 };
+
+use smol_str::SmolStr;
 
 use crate::{
     bus::Bus,
     event::EventId,
+    handle::{Origin, origin},
     journal::Seq,
     settle::{Cycle, Settled, Tracker},
-    waits::On,
+    waits::{On, Waits},
 };
 
 /// What became of an event that was published.
@@ -23,9 +27,9 @@ use crate::{
 pub struct Receipt {
     /// The event's id.
     pub id: EventId,
-    /// Its place in the journal.
+    /// Its place in the journal; of an event with a delay, that before the first until it is due.
     pub seq: Seq,
-    /// Subscriptions that matched. `None` where the bus does not route the event itself.
+    /// Subscriptions that matched. `None` where the bus does not route the event itself, or not yet.
     pub matched: Option<usize>,
     /// Names of the subscriptions that had no room, and dropped this event or an older one for it. `None` where the
     /// bus does not route the event itself.
@@ -33,6 +37,8 @@ pub struct Receipt {
     /// Names of the subscriptions whose first attempt at an `Immediate` event had not ended when its publisher stopped
     /// waiting. Empty for any other event: nobody waits for those.
     pub unfinished: Vec<Arc<str>>,
+    /// When an event with a delay is published; its place and its subscriptions are decided then.
+    pub due: Option<SystemTime>,
     /// Whether the journal had the event already; a bus in memory never knows.
     pub duplicate: bool,
 }
@@ -41,14 +47,16 @@ pub struct Receipt {
 pub struct Tracked {
     receipt: Receipt,
     tracker: Arc<Tracker>,
-    /// The handle it was published by, which knows the handler it was published in.
-    bus: Bus,
-    key: smol_str::SmolStr,
+    /// Which handlers wait for which. The bus itself is not held: it may end while this waits.
+    waits: Arc<Waits>,
+    /// The handler that published it.
+    origin: Option<Box<Origin>>,
+    key: SmolStr,
 }
 
 impl Tracked {
-    pub(super) fn new(receipt: Receipt, tracker: Arc<Tracker>, bus: Bus, key: smol_str::SmolStr) -> Self {
-        Self { receipt, tracker, bus, key }
+    pub(super) fn new(receipt: Receipt, tracker: Arc<Tracker>, bus: &Bus, key: SmolStr) -> Self {
+        Self { receipt, tracker, waits: Arc::clone(&bus.core().waits), origin: bus.origin(), key }
     }
 
     /// The receipt alone.
@@ -67,8 +75,8 @@ impl Tracked {
     /// [`Cycle`] where this is awaited in a handler, and one of those that it waits for waits for that handler in turn.
     pub async fn settled(&self) -> Result<Vec<Settled>, Cycle> {
         let on = On { tracker: Some(Arc::clone(&self.tracker)), key: self.key.clone(), ..On::default() };
-        let origin = self.bus.origin().filter(|origin| origin.runs());
-        let waiting = origin.map(|origin| self.bus.core().waits.begin(&origin, on)).transpose()?;
+        let origin = origin().or_else(|| self.origin.clone()).filter(|origin| origin.runs());
+        let waiting = origin.map(|origin| self.waits.begin(&origin, on)).transpose()?;
         let mut settled = pin!(self.tracker.settled());
         poll_fn(|cx| {
             if let Poll::Ready(settled) = settled.as_mut().poll(cx) {

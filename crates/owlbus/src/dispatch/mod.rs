@@ -16,7 +16,9 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 pub(crate) use inside::{Inside, cause_inside, too_deep};
 pub(crate) use reserved::{Ahead, Reserved, reserve};
 pub(crate) use routes::{Matched, Routes};
-pub(crate) use subscriber::{Classify, Closable, Filter, OnGap, Subscriber, SubscriberId, Transform, Wanted};
+pub(crate) use subscriber::{
+    Classify, Closable, Filter, OnGap, Subscriber, SubscriberId, Transform, Wanted, transformed,
+};
 pub(crate) use wait::{Wait, Waited};
 
 use crate::{
@@ -81,6 +83,15 @@ pub(crate) fn deliver(
             Some(asked) => asked,
             None => Asked::Said(subscriber.wants(event)),
         };
+        let asked = match asked {
+            Asked::Said(Wanted::Yes) | Asked::Place | Asked::NoRoom if !subscriber.claim() => {
+                if asked == Asked::Place {
+                    subscriber.mailbox.release(load, lane);
+                }
+                Asked::Said(Wanted::No)
+            }
+            asked => asked,
+        };
         let tracker = &dispatched.tracker;
         let give = || {
             let event = if number == last { held.take() } else { held.clone() };
@@ -108,7 +119,7 @@ impl Dispatched {
         for (place, subscriber) in matched.inline.iter().enumerate() {
             inside.iter().for_each(|inside| inside.at(place));
             match subscriber.wants(event) {
-                Wanted::Yes => {}
+                Wanted::Yes if subscriber.claim() => {}
                 said => {
                     self.does_not_get_it(subscriber, place, said);
                     continue;

@@ -63,10 +63,7 @@ pub(crate) fn reserve(
             asked = match subscriber.mailbox.reserve(load, event.priority()) {
                 Offer::Queued => Asked::Place,
                 Offer::Full if blocks && ahead == Ahead::All => Asked::NoRoom,
-                Offer::Full => {
-                    subscriber.unclaim();
-                    return Err(Arc::clone(&subscriber.name));
-                }
+                Offer::Full => return Err(Arc::clone(&subscriber.name)),
                 Offer::Displaced { .. } | Offer::Dropped | Offer::Closed => asked,
             };
         }
@@ -98,15 +95,8 @@ impl Reserved {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        for (subscriber, asked) in self.asked.drain(..) {
-            match asked {
-                Asked::Place => {
-                    subscriber.mailbox.release(self.load, self.lane);
-                    subscriber.unclaim();
-                }
-                Asked::Said(Wanted::Yes) | Asked::NoRoom => subscriber.unclaim(),
-                Asked::Said(_) => {}
-            }
+        for (subscriber, _) in self.asked.drain(..).filter(|(_, asked)| *asked == Asked::Place) {
+            subscriber.mailbox.release(self.load, self.lane);
         }
     }
 }

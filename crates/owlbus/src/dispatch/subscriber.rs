@@ -79,24 +79,33 @@ pub(crate) enum Wanted {
 }
 
 impl Subscriber {
-    /// Asks the filter, and claims a subscription that is for one event. Whoever claims in vain calls
-    /// [`unclaim`](Self::unclaim), and whoever publishes the event [`count`](Self::count)s what was said.
+    /// Asks the filter. Whoever publishes the event [`count`](Self::count)s what was said, and [`claim`](Self::claim)s a
+    /// subscription that is for one event.
     pub(crate) fn wants(&self, event: &Event) -> Wanted {
-        if let Some(filter) = self.filter.open() {
-            match catch_unwind(AssertUnwindSafe(|| filter(event))) {
-                Ok(true) => {}
-                Ok(false) => return Wanted::Filtered,
-                Err(panic) => {
-                    let error = crate::handle::panicked(panic);
-                    tracing::warn!(subscription = %self.name, %event, error, "the filter of a subscription failed");
-                    return Wanted::Skipped;
-                }
+        let free = || match &self.claimed {
+            Some(claimed) if claimed.load(Relaxed) => Wanted::No,
+            _ => Wanted::Yes,
+        };
+        if !self.filter.is_some() {
+            return free();
+        }
+        // A filter that is gone belongs to a subscription that has ended.
+        let Some(filter) = self.filter.open() else { return Wanted::No };
+        match catch_unwind(AssertUnwindSafe(|| filter(event))) {
+            Ok(true) => free(),
+            Ok(false) => Wanted::Filtered,
+            Err(panic) => {
+                let error = crate::handle::panicked(panic);
+                tracing::warn!(subscription = %self.name, %event, error, "the filter of a subscription failed");
+                Wanted::Skipped
             }
         }
-        match &self.claimed {
-            Some(claimed) if claimed.swap(true, Relaxed) => Wanted::No,
-            _ => Wanted::Yes,
-        }
+    }
+
+    /// Claims a subscription that is for one event, for an event that is published. Says whether it is the one, as it
+    /// always is where there is room for several.
+    pub(crate) fn claim(&self) -> bool {
+        self.claimed.as_ref().is_none_or(|claimed| !claimed.swap(true, Relaxed))
     }
 
     /// Counts what was said of an event that is published.
@@ -124,17 +133,6 @@ impl Subscriber {
     pub(crate) fn unclaim(&self) {
         if let Some(claimed) = &self.claimed {
             claimed.store(false, Relaxed);
-        }
-    }
-
-    /// The event as the handler is to see it: it stands where the one that was accepted does.
-    pub(crate) fn transformed(&self, event: Event) -> Event {
-        match self.transform.open() {
-            Some(transform) => {
-                let place = event.place();
-                transform(event).in_place_of(&place)
-            }
-            None => event,
         }
     }
 
@@ -185,15 +183,15 @@ impl Subscriber {
 
     /// Ends the subscription: nothing more starts. Gives back what had not started.
     pub(crate) fn end(&self, reason: DropReason) -> Vec<Event> {
+        if let Some(inline) = &self.inline {
+            inline.close();
+        }
         let left = self.mailbox.close(reason);
         self.filter.close();
         self.transform.close();
         self.on_gap.close();
         self.classify.close();
         self.on_error.close();
-        if let Some(inline) = &self.inline {
-            inline.close();
-        }
         left
     }
 }
@@ -228,6 +226,17 @@ impl Subscriber {
     }
 }
 
+/// The event as the handler is to see it: it stands where the one that was accepted does.
+pub(crate) fn transformed(transform: Option<&Transform>, event: Event) -> Event {
+    match transform {
+        Some(transform) => {
+            let place = event.place();
+            transform(event).in_place_of(&place)
+        }
+        None => event,
+    }
+}
+
 /// Code of the user that is let go of when the subscription ends, whoever still holds the subscription.
 pub(crate) struct Closable<F> {
     /// Spares a subscription without such code the lock.
@@ -253,7 +262,9 @@ impl<F: Clone> Closable<F> {
 
     pub(crate) fn close(&self) {
         let code = self.code.write().unwrap_or_else(PoisonError::into_inner).take();
-        // Dropped here, after the lock.
-        drop(code);
+        // Dropped here, after the lock. What it holds is of the user, and may panic.
+        if catch_unwind(AssertUnwindSafe(|| drop(code))).is_err() {
+            tracing::warn!("what a subscription's code held panicked when it was let go of");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{Event, EventError, EventId, Priority, cloudevents};
 use crate::{clock::Reading, topic::IntoTopic};
@@ -17,6 +18,8 @@ pub struct EventBuilder<B = ()> {
     pub(crate) event: Event,
     pub(crate) error: Option<EventError>,
     pub(crate) bus: B,
+    /// When it is to be published, where that is not at once.
+    pub(crate) due: Option<Instant>,
 }
 
 impl EventBuilder<()> {
@@ -33,7 +36,7 @@ impl EventBuilder<()> {
 
 impl<B> EventBuilder<B> {
     pub(crate) fn new(event: Event, bus: B) -> Self {
-        Self { event, error: None, bus }
+        Self { event, error: None, bus, due: None }
     }
 
     /// The event without the wrong values, and the first of them.

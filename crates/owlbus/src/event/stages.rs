@@ -33,6 +33,12 @@ impl Event {
         self
     }
 
+    /// The event as it is accepted at this moment, after a delay.
+    pub(crate) fn accepted_now(mut self) -> Self {
+        self.header_mut().accepted = Moment::now().0;
+        self
+    }
+
     /// Gives the event its place in the journal.
     pub(crate) fn set_seq(&self, seq: Seq) {
         self.0.header.seq.store(seq.0, Relaxed);

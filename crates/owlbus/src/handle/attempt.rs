@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     clock,
+    dispatch::{Transform, transformed},
     event::{Escaped, Event},
     settle::{HandlerError, Outcome},
 };
@@ -31,14 +32,17 @@ use crate::{
 pub(crate) async fn attempt<T: Content, H: Handler<T>>(
     handler: &H,
     seat: &Arc<Seat>,
+    transform: Option<&Transform>,
     event: Event,
     number: u32,
 ) -> (Result<Outcome, HandlerError>, Instant) {
     let subscriber = seat.subscription.subscriber();
     let looked_at = subscriber.looks_at_failures().then(Instant::now);
     let mut call = pin!(contained(async {
-        let event = subscriber.transformed(event);
-        let delivery = Delivery::new(event, Arc::clone(seat), number).map_err(HandlerError::permanent)?;
+        let accepted = transform.map(|_| event.clone());
+        let event = transformed(transform, event);
+        let delivery =
+            Delivery::new(event, accepted, Arc::clone(seat), number).map_err(HandlerError::permanent)?;
         handler.handle(delivery).await
     }));
     let mut started = looked_at;

@@ -29,6 +29,8 @@ use crate::{
 /// the [`Event`], `Delivery<serde_json::Value>` to the JSON of the data.
 pub struct Delivery<T = Event> {
     event: Event,
+    /// The event that was accepted, where the subscription makes another one of it.
+    accepted: Option<Event>,
     seat: Arc<Seat>,
     attempt: u32,
     /// Which of its worker's attempts this is.
@@ -67,10 +69,23 @@ impl Seat {
 
 impl<T: Content> Delivery<T> {
     /// A delivery whose event is known to have the content.
-    pub(crate) fn new(event: Event, seat: Arc<Seat>, attempt: u32) -> Result<Self, ContentError> {
+    pub(crate) fn new(
+        event: Event,
+        accepted: Option<Event>,
+        seat: Arc<Seat>,
+        attempt: u32,
+    ) -> Result<Self, ContentError> {
         T::of(&event)?;
         let turn = seat.turn();
-        Ok(Self { event, seat, attempt, turn, extensions: Extensions::default(), content: PhantomData })
+        Ok(Self {
+            event,
+            accepted,
+            seat,
+            attempt,
+            turn,
+            extensions: Extensions::default(),
+            content: PhantomData,
+        })
     }
 
     /// The data, as the handler asked for it.
@@ -142,7 +157,8 @@ impl<T> Delivery<T> {
     ///
     /// As [`Bus::publish`]; [`PublishError::Closed`] also where the last handle of the bus is gone.
     pub async fn publish(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
-        self.send(self.event.child(event)).await
+        // The handle knows the cause.
+        self.send(event.into_event()).await
     }
 
     /// Publishes the answer to this event: a child of it, under the topic it wants replies on.
@@ -152,10 +168,18 @@ impl<T> Delivery<T> {
     /// [`PublishError::Rejected`] where the event wants no reply; else as [`publish`](Self::publish).
     pub async fn reply(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
         let event = event.into_event();
-        match self.event.reply(event.clone()) {
+        match self.accepted().reply(event.clone()) {
             Ok(reply) => self.send(reply).await,
-            Err(error) => Err(PublishError::rejected(event, "event", error)),
+            Err(error) => {
+                self.seat.subscription.core().count_refused();
+                Err(PublishError::rejected(event, "event", error))
+            }
         }
+    }
+
+    /// The event as it came over the bus.
+    fn accepted(&self) -> &Event {
+        self.accepted.as_ref().unwrap_or(&self.event)
     }
 
     async fn send(&self, event: Event) -> Result<Receipt, PublishError> {
@@ -180,7 +204,7 @@ impl<T> Delivery<T> {
     /// A handler that keeps a [`Bus`] of its own keeps that bus alive until it is shut down; this does not.
     #[must_use]
     pub fn bus(&self) -> Option<Bus> {
-        let origin = Origin::at(&self.seat, self.turn, &self.event);
+        let origin = Origin::at(&self.seat, self.turn, self.accepted());
         self.seat.bus.upgrade().map(|bus| bus.on_behalf_of(origin))
     }
 }

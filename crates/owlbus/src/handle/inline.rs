@@ -11,7 +11,7 @@ use std::{
 use super::{attempt::panicked, content::Content};
 use crate::{
     bus::Core,
-    dispatch::{Closable, Subscriber},
+    dispatch::{Closable, Subscriber, transformed},
     event::Event,
     settle::{HandlerError, IntoOutcome, Outcome, Settlement, settle_inline},
 };
@@ -67,11 +67,20 @@ impl Inline {
             self.expired.fetch_add(1, Relaxed);
             return Some(Settlement::Expired);
         }
-        let call = || match subscriber.transform.is_some() {
-            true => code(&subscriber.transformed(event.clone())),
-            false => code(event),
+        let transform = subscriber.transform.open();
+        if transform.is_none() && subscriber.transform.is_some() {
+            return None;
+        }
+        let call = || match &transform {
+            Some(_) => code(&transformed(transform.as_ref(), event.clone())),
+            None => code(event),
         };
         let said = catch_unwind(AssertUnwindSafe(call));
+        // This may be the last hold of it, and what it holds is of the user.
+        let let_go = catch_unwind(AssertUnwindSafe(|| drop(code)));
+        if let_go.is_err() {
+            tracing::warn!("what an inline handler held panicked when it was let go of");
+        }
         let said = said.unwrap_or_else(|panic| Err(HandlerError::permanent(panicked(panic))));
         let settlement = settle_inline(core, subscriber, event, said);
         let counter = match settlement {

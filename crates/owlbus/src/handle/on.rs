@@ -92,8 +92,8 @@ pub struct On<'a> {
     on_error: Option<OnError>,
     slow_from: Option<(f64, Duration)>,
     mailbox: MailboxConfig,
-    /// Whether the subscription says anything about its mailbox, which not every kind of handler has.
-    has_mailbox: bool,
+    /// What the subscription says about its mailbox, which not every kind of handler has.
+    has_mailbox: Option<&'static str>,
 }
 
 /// Who handles the events of a subscription.
@@ -149,7 +149,7 @@ impl<'a> On<'a> {
             on_error: None,
             slow_from: None,
             mailbox: bus.core().mailbox,
-            has_mailbox: false,
+            has_mailbox: None,
         }
     }
 
@@ -231,7 +231,7 @@ impl<'a> On<'a> {
     pub fn mailbox(mut self, events: usize, overflow: Overflow) -> Self {
         self.mailbox.events = events;
         self.mailbox.overflow = overflow;
-        self.has_mailbox = true;
+        self.has_mailbox = Some("mailbox");
         self
     }
 
@@ -239,7 +239,7 @@ impl<'a> On<'a> {
     /// mailbox is empty.
     pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
         self.mailbox.bytes = bytes;
-        self.has_mailbox = true;
+        self.has_mailbox = Some("mailbox_bytes");
         self
     }
 
@@ -434,7 +434,7 @@ impl<'a> On<'a> {
         let refused = [
             ("concurrency", self.concurrency.is_some()),
             ("ordered_by_key", self.by_key),
-            ("mailbox", self.has_mailbox),
+            (self.has_mailbox.unwrap_or_default(), self.has_mailbox.is_some()),
             ("retry", self.retry.is_some()),
             ("timeout", self.timeout.is_some()),
             ("slow_from", self.slow_from.is_some()),

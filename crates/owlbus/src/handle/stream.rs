@@ -16,6 +16,7 @@ use super::{
     worker::Hand,
 };
 use crate::{
+    dispatch::{Transform, transformed},
     event::Event,
     settle::{HandlerError, Outcome, expire, settle},
 };
@@ -66,13 +67,15 @@ impl Received {
 pub struct EventStream {
     hand: Hand,
     subscription: Subscription,
+    transform: Option<Transform>,
     /// The event that was given last and is not settled.
     given: Option<Queued>,
 }
 
 impl EventStream {
     pub(crate) fn new(subscription: Subscription) -> Self {
-        Self { hand: Hand::new(subscription.subscriber().clone(), 0), subscription, given: None }
+        let transform = subscription.subscriber().transform.open();
+        Self { hand: Hand::new(subscription.subscriber().clone(), 0), subscription, transform, given: None }
     }
 
     /// The next event or gap; `None` when there will be none any more.
@@ -109,8 +112,7 @@ impl EventStream {
             }
             let event = queued.event.clone();
             self.given = Some(queued);
-            let subscriber = self.subscription.subscriber();
-            match catch_unwind(AssertUnwindSafe(|| subscriber.transformed(event))) {
+            match catch_unwind(AssertUnwindSafe(|| transformed(self.transform.as_ref(), event))) {
                 Ok(event) => return Poll::Ready(Some(Received::Event(event))),
                 Err(panic) => self.settle(Err(HandlerError::permanent(panicked(panic)))),
             }

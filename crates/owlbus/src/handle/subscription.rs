@@ -31,7 +31,10 @@ impl Subscription {
     /// anywhere, the handler itself included, and does nothing the second time.
     pub fn unsubscribe(&self) -> usize {
         self.core.routes.remove(&self.subscriber);
-        self.subscriber.end(DropReason::Unsubscribed).len()
+        let left = self.subscriber.end(DropReason::Unsubscribed).len();
+        // A shutdown may be waiting for what a stream had not given out.
+        self.gave_out();
+        left
     }
 
     /// Holds delivery: events are accepted and wait, as far as there is room. What runs goes on.

@@ -24,7 +24,7 @@ use super::{
     overflow::Gap,
 };
 use crate::{
-    dispatch::Subscriber,
+    dispatch::{Subscriber, Transform},
     settle::{expire, settle},
 };
 
@@ -32,11 +32,15 @@ use crate::{
 pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<Seat>) {
     let subscriber = Arc::clone(seat.subscription.subscriber());
     let mut hand = Hand::new(Arc::clone(&subscriber), seat.worker);
+    // Held from here on: the subscription may end while a delivery runs.
+    let transform = subscriber.transform.open();
     let deliveries = async {
         while let Some(taken) = poll_fn(|cx| hand.poll_take(cx)).await {
             match taken {
                 Taken::Gap(gap) => tell(&subscriber, gap),
-                Taken::Event(queued) => handle(&*handler, &seat, &subscriber, queued).await,
+                Taken::Event(queued) => {
+                    handle(&*handler, &seat, &subscriber, transform.as_ref(), queued).await
+                }
             }
         }
     };
@@ -47,6 +51,7 @@ async fn handle<T: Content, H: Handler<T>>(
     handler: &H,
     seat: &Arc<Seat>,
     subscriber: &Subscriber,
+    transform: Option<&Transform>,
     queued: Queued,
 ) {
     if queued.event.is_expired() {
@@ -56,7 +61,7 @@ async fn handle<T: Content, H: Handler<T>>(
     let number = queued.past.as_ref().map_or(1, |past| past.attempts.len() as u32 + 1);
     let mut running = Running { subscriber, queued: Some(queued) };
     origin::begin(&event);
-    let (said, started) = attempt(handler, seat, event, number).await;
+    let (said, started) = attempt(handler, seat, transform, event, number).await;
     origin::end();
     let Some(queued) = running.queued.take() else { return };
     let once = subscriber.claimed.is_some();

@@ -9,6 +9,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::settlement::{Settled, Settlement};
 use crate::{
+    clock,
     dispatch::Subscriber,
     handle::{DropReason, Front},
     sync::Mutex,
@@ -258,7 +259,8 @@ impl Watched {
         }
         let published = self.tracker.since;
         let since = subscriber.mailbox.resumed().map_or(published, |resumed| resumed.max(published));
-        Some(since.checked_add(subscriber.band_wait).unwrap_or(since))
+        let until = since.checked_add(subscriber.band_wait);
+        Some(until.unwrap_or_else(|| clock::deadline(subscriber.band_wait)))
     }
 }
 

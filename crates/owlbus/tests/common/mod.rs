@@ -22,6 +22,18 @@ pub fn number(n: u64) -> Number {
     Number { n }
 }
 
+/// An event of some text, which no number can be read as.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Event)]
+#[event(topic = "test.text")]
+pub struct Text {
+    pub text: String,
+}
+
+/// A bus whose handlers have all the time they like.
+pub fn patient_bus() -> Bus {
+    Bus::builder().timeout(None).build().expect("the defaults are right")
+}
+
 /// An event under a topic, with a number for data.
 pub fn event(topic: &str, n: u64) -> Event {
     Event::json(topic, Number { n }).expect("the topic is one")
@@ -90,6 +102,13 @@ pub struct Door {
 impl Door {
     pub fn closed() -> Self {
         Self { open: Arc::new(tokio::sync::Semaphore::new(0)), waiting: Arc::default() }
+    }
+
+    /// A door that nobody has to wait at.
+    pub fn opened() -> Self {
+        let door = Self::closed();
+        door.open();
+        door
     }
 
     /// Waits at the door.
