@@ -29,6 +29,11 @@ impl Moment {
         }
     }
 
+    /// The instant so long after this one, or the last there is.
+    pub(crate) fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// Time from `earlier` to this instant; zero where that is later.
     pub(crate) fn since(self, earlier: Moment) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -13,7 +13,7 @@ use std::{
 
 use common::{Door, Notes, end, event, n, number, quiet, stats_of};
 use owlbus::{
-    Bus, Delivery, Overflow, Priority, Received, Subscription,
+    Delivery, Overflow, Priority, Received, Subscription,
     handle::{Band, On},
 };
 use tokio::time::timeout;

@@ -8,7 +8,11 @@ use std::{
 use smol_str::SmolStr;
 
 use super::{EventId, Metadata, Priority};
-use crate::{clock::Reading, journal::Seq, topic::Topic};
+use crate::{
+    clock::{Moment, Reading},
+    journal::Seq,
+    topic::Topic,
+};
 
 /// The fields most events have; the rest is in [`Extras`], which most events do without.
 pub(super) struct Header {
@@ -40,6 +44,8 @@ pub(super) struct Extras {
     pub(super) reply_to: Option<Topic>,
     /// Since the Unix epoch.
     pub(super) expires_at: Option<Duration>,
+    /// The same on the clock that drives durations, reckoned when a bus accepts the event.
+    pub(super) expires: Option<Moment>,
     pub(super) metadata: Metadata,
     pub(super) content_type: Option<SmolStr>,
     pub(super) wire: Wire,
@@ -160,6 +166,14 @@ impl Header {
 }
 
 impl Extras {
+    /// Reckons when the time of the event is over.
+    pub(super) fn reckon(&mut self) {
+        self.expires = self.expires_at.map(|expires_at| {
+            let now = Reading::take();
+            now.moment.after(expires_at.saturating_sub(now.calendar))
+        });
+    }
+
     fn bytes(&self) -> usize {
         let wire = &self.wire;
         let texts = [&self.event_type, &self.content_type, &wire.time, &wire.expires_at, &wire.schema];

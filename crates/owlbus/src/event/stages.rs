@@ -8,10 +8,7 @@ use super::{
     Event, Inner,
     header::{Cause, Stamp},
 };
-use crate::{
-    clock::{Moment, Reading},
-    journal::Seq,
-};
+use crate::{clock::Moment, journal::Seq};
 
 /// Where an accepted event stands.
 pub(crate) struct Place {
@@ -30,6 +27,9 @@ impl Event {
         header.stamp(stamp);
         header.accepted = Moment::now().0;
         header.seq = Seq::NONE.0.into();
+        if let Some(extras) = &mut header.extras {
+            extras.reckon();
+        }
         self
     }
 
@@ -55,8 +55,8 @@ impl Event {
 
     /// Whether nobody wants it any more. Most events do not say, and read no clock.
     pub(crate) fn is_expired(&self) -> bool {
-        let expires = self.0.header.extras.as_ref().and_then(|extras| extras.expires_at);
-        expires.is_some_and(|expires| Reading::take().calendar >= expires)
+        let expires = self.0.header.extras.as_ref().and_then(|extras| extras.expires);
+        expires.is_some_and(|expires| Moment::now() >= expires)
     }
 
     pub(crate) fn cause(&self) -> Cause {
