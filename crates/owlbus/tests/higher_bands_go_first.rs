@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{Door, Notes, end, event, n, number, quiet, stats_of};
 use owlbus::{
-    Bus, Delivery, Event, HandlerError, Outcome, Overflow, Subscription,
+    Delivery, Event, HandlerError, Outcome, Overflow, Subscription,
     handle::{Band, On},
 };
 use tokio::time::{Instant, timeout};

@@ -1,8 +1,6 @@
 //! The promise: an event that says how long somebody wants it does not start after that; it is settled as expired, and
 //! counted. And a subscription that is paused keeps its events, those whose time is not over.
 
-#![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
-
 mod common;
 
 use std::time::Duration;
