@@ -1,6 +1,10 @@
 //! Publishing from within a publish: what filters and inline handlers do.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
 
 use super::Matched;
 use crate::event::{Cause, Event};
@@ -9,6 +13,8 @@ use crate::event::{Cause, Event};
 const DEEPEST: usize = 16;
 
 crate::sync::thread_local! {
+    /// How many there are in `INSIDE`, for those who only ask whether there are any.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
     /// The publishes of this thread that run code of users at this moment, each inside the one before it.
     static INSIDE: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
@@ -33,6 +39,7 @@ impl Inside {
             INSIDE.with(|frames| {
                 let mut frames = frames.borrow_mut();
                 frames.push(frame);
+                DEPTH.with(|depth| depth.set(frames.len()));
                 Self { depth: frames.len() - 1 }
             })
         })
@@ -51,6 +58,7 @@ impl Inside {
 impl Drop for Inside {
     fn drop(&mut self) {
         let frame = INSIDE.with(|frames| frames.borrow_mut().pop());
+        DEPTH.with(|depth| depth.set(self.depth));
         // An event may hold the last of a value of the user, which is dropped out here.
         drop(frame);
     }
@@ -58,14 +66,20 @@ impl Drop for Inside {
 
 /// The event whose filter or inline handler publishes.
 pub(crate) fn cause_inside() -> Option<Cause> {
+    if DEPTH.with(Cell::get) == 0 {
+        return None;
+    }
     INSIDE.with(|frames| frames.borrow().last().map(|frame| frame.event.cause()))
 }
 
 /// The subscriptions a publish would be inside of, where they are too many.
 pub(crate) fn too_deep() -> Option<Vec<Arc<str>>> {
+    if DEPTH.with(Cell::get) < DEEPEST {
+        return None;
+    }
     INSIDE.with(|frames| {
         let frames = frames.borrow();
         let name = |frame: &Frame| Some(Arc::clone(&frame.matched.all().nth(frame.at)?.name));
-        (frames.len() >= DEEPEST).then(|| frames.iter().filter_map(name).collect())
+        Some(frames.iter().filter_map(name).collect())
     })
 }

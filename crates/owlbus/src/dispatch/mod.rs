@@ -97,7 +97,7 @@ pub(crate) fn deliver(
             let event = if number == last { held.take() } else { held.clone() };
             let watched = tracker.as_ref().map(|tracker| tracker.watch(place));
             let event = event.expect("nobody but the last takes it");
-            Queued { watched, ..Queued::new(event, load) }
+            Queued::watched_by(event, load, watched)
         };
         let offered = match asked {
             Asked::Said(Wanted::Yes) => subscriber.mailbox.offer(seq, load, lane, give),
@@ -176,7 +176,7 @@ impl Dispatched {
             Offer::Full => {
                 let Some(event) = event.cloned() else { return };
                 let watched = self.tracker.as_ref().map(|tracker| tracker.watch(place));
-                let wait = Wait::new(Arc::clone(subscriber), Queued { watched, ..Queued::new(event, load) });
+                let wait = Wait::new(Arc::clone(subscriber), Queued::watched_by(event, load, watched));
                 self.trouble().waits.push(wait);
             }
             Offer::Closed => self.never(place),

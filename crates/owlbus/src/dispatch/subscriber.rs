@@ -53,6 +53,8 @@ pub(crate) struct Subscriber {
     pub(crate) retry: Retry,
     /// How long one attempt may take.
     pub(crate) timeout: Option<Duration>,
+    /// Whether anybody wants to know when an attempt that failed began.
+    pub(crate) times_attempts: bool,
     /// Says of which kind an error is, where the error does not.
     pub(crate) classify: Closable<Classify>,
     /// Told of each failed attempt.
@@ -157,7 +159,7 @@ impl Subscriber {
     /// A delivery that was taken is lost.
     pub(crate) fn lose(&self, queued: Queued, reason: DropReason) {
         self.mailbox.finish(&queued, Finish::Dropped(reason));
-        if let Some(watched) = &queued.watched {
+        if let Some(watched) = queued.watched() {
             watched.dropped(reason);
         }
     }
@@ -169,11 +171,6 @@ impl Subscriber {
         };
         let kind = catch_unwind(AssertUnwindSafe(|| classify(error.source())));
         error.of_kind(kind.unwrap_or_default())
-    }
-
-    /// Whether anybody wants to know when an attempt that failed began.
-    pub(crate) fn looks_at_failures(&self) -> bool {
-        self.on_error.is_some() || self.retry != Retry::none()
     }
 
     /// Whether a publish takes a place here before the event is anywhere, because it would else be refused.
@@ -216,6 +213,7 @@ impl Subscriber {
             inline: None,
             retry: Retry::none(),
             timeout: None,
+            times_attempts: false,
             classify: Closable::new(None),
             on_error: Closable::new(None),
             waits: Arc::default(),

@@ -4,13 +4,13 @@ use std::{
     any::Any,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep_until}; // sleeps: until a handler has had its time.
+use tokio::time::{Instant, sleep_until}; // sleeps: until a handler has had its time.
 
 use super::{
     content::Content,
@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{
     clock,
-    dispatch::{Transform, transformed},
+    dispatch::{Subscriber, Transform, transformed},
     event::{Escaped, Event},
     settle::{HandlerError, Outcome},
 };
 
-/// Runs the handler once for an event, and gives what it said and when it began; a panic is an error like any other, and
-/// so is taking too long.
+/// Runs the handler once for an event, and gives what it said and, where anybody could tell, when it began; a panic is an
+/// error like any other, and so is taking too long.
 ///
 /// The clock is read, and a timer set, when the handler suspends for the first time, or before where failures are looked
 /// at: a handler that is ready at once costs neither.
@@ -35,9 +35,9 @@ pub(crate) async fn attempt<T: Content, H: Handler<T>>(
     transform: Option<&Transform>,
     event: Event,
     number: u32,
-) -> (Result<Outcome, HandlerError>, Instant) {
+) -> (Result<Outcome, HandlerError>, Option<Instant>) {
     let subscriber = seat.subscription.subscriber();
-    let looked_at = subscriber.looks_at_failures().then(Instant::now);
+    let started = if subscriber.times_attempts { Some(Instant::now()) } else { None };
     let mut call = pin!(contained(async {
         let accepted = transform.map(|_| event.clone());
         let event = transformed(transform, event);
@@ -45,33 +45,58 @@ pub(crate) async fn attempt<T: Content, H: Handler<T>>(
             Delivery::new(event, accepted, Arc::clone(seat), number).map_err(HandlerError::permanent)?;
         handler.handle(delivery).await
     }));
-    let mut started = looked_at;
-    let mut alarm = pin!(None::<Sleep>);
+    match poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+        Poll::Ready(said) => (said, started),
+        Poll::Pending => {
+            let started = started.unwrap_or_else(Instant::now);
+            let said = in_time(call, subscriber, started, H::BLOCKS).await;
+            (said, Some(started))
+        }
+    }
+}
+
+/// Drives a call that has suspended once, for as long as it may take.
+async fn in_time<F>(
+    mut call: Pin<&mut F>,
+    subscriber: &Subscriber,
+    started: Instant,
+    blocks: bool,
+) -> Result<Outcome, HandlerError>
+where
+    F: Future<Output = Result<Outcome, HandlerError>>,
+{
+    let Some(limit) = subscriber.timeout else {
+        suspend().await;
+        return call.await;
+    };
+    let until = started.checked_add(limit).unwrap_or_else(|| clock::deadline(limit));
+    let mut alarm = pin!(sleep_until(until));
+    let mut suspended = false;
     let said = poll_fn(|cx| {
-        if let Poll::Ready(said) = call.as_mut().poll(cx) {
+        // It was polled just before, and is to be woken first.
+        if std::mem::replace(&mut suspended, true)
+            && let Poll::Ready(said) = call.as_mut().poll(cx)
+        {
             return Poll::Ready(Some(said));
         }
-        let started = *started.get_or_insert_with(Instant::now);
-        let Some(limit) = subscriber.timeout else { return Poll::Pending };
-        if alarm.is_none() {
-            let until = started.checked_add(limit).unwrap_or_else(|| clock::deadline(limit));
-            alarm.set(Some(sleep_until(until)));
-        }
-        let rings = alarm.as_mut().as_pin_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
-        if rings { Poll::Ready(None) } else { Poll::Pending }
+        alarm.as_mut().poll(cx).map(|()| None)
     })
     .await;
-    let started = started.unwrap_or_else(Instant::now);
     if let Some(said) = said {
-        return (said, started);
+        return said;
     }
-    if H::BLOCKS {
+    if blocks {
         // The thread cannot be taken away: the worker, and the key, stay with it until it returns.
         tracing::warn!(subscription = %Escaped(&subscriber.name), "a blocking handler has overrun its timeout");
         _ = call.await;
     }
-    let limit = subscriber.timeout.unwrap_or_default();
-    (Err(HandlerError::temporary(TimedOut { limit })), started)
+    Err(HandlerError::temporary(TimedOut { limit }))
+}
+
+/// Gives way once, without asking to be woken: whoever was polled before will be.
+async fn suspend() {
+    let mut suspended = false;
+    poll_fn(|_| if std::mem::replace(&mut suspended, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 /// A handler took too long.

@@ -34,7 +34,7 @@ pub(crate) use inline::Inline;
 pub(crate) use load::{Load, MOST_BYTES, MOST_EVENTS};
 #[doc(hidden)]
 pub use mailbox::Dropped;
-pub(crate) use mailbox::{Entered, Figures, Finish, Front, Mailbox, Offer, Past, Queued, Ticket};
+pub(crate) use mailbox::{Entered, Figures, Finish, Front, Mailbox, Offer, Queued, Ticket};
 pub use on::{On, SubscribeError};
 pub(crate) use origin::{Origin, origin};
 pub use overflow::{DropReason, Gap, Overflow};

@@ -546,6 +546,7 @@ impl<'a> On<'a> {
             slow_from: self.slow_from,
             band: self.band.0,
             band_wait: self.band_wait.unwrap_or(BAND_WAIT),
+            times_attempts: self.retry.is_some() || self.on_error.is_some() || core.on_error.is_some(),
             retry: self.retry.unwrap_or_default(),
             timeout: self.timeout.unwrap_or(core.timeout),
             classify: Closable::new(self.classify),

@@ -6,8 +6,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::time::Instant;
-
 use super::{
     attempt::panicked,
     mailbox::{Queued, Taken},
@@ -122,7 +120,7 @@ impl EventStream {
     fn settle(&mut self, said: Result<Outcome, HandlerError>) {
         let Some(queued) = self.given.take() else { return };
         let (core, subscriber) = (self.subscription.core(), self.subscription.subscriber());
-        settle(core, subscriber, queued, Instant::now(), said);
+        settle(core, subscriber, queued, None, said);
         if self.subscription.subscriber().claimed.is_some() {
             self.subscription.unsubscribe();
         }

@@ -58,7 +58,7 @@ async fn handle<T: Content, H: Handler<T>>(
         return expire(subscriber, queued);
     }
     let event = queued.event.clone();
-    let number = queued.past.as_ref().map_or(1, |past| past.attempts.len() as u32 + 1);
+    let number = queued.past().map_or(1, |past| past.attempts.len() as u32 + 1);
     let mut running = Running { subscriber, queued: Some(queued) };
     origin::begin(&event);
     let (said, started) = attempt(handler, seat, transform, event, number).await;
@@ -124,7 +124,9 @@ impl Hand {
             let until = match self.subscriber.mailbox.take(self.number, cx.waker()) {
                 Taking::Taken(taken) => {
                     given.made_progress();
-                    if let Taken::Event(Queued { watched: Some(watched), .. }) = &taken {
+                    if let Taken::Event(queued) = &taken
+                        && let Some(watched) = queued.watched()
+                    {
                         watched.started(self.number);
                     }
                     return Poll::Ready(Some(taken));

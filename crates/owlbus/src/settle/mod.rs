@@ -33,7 +33,7 @@ use crate::{
     bus::Core,
     dispatch::Subscriber,
     event::{Escaped, Event},
-    handle::{DropReason, Finish, Load, Past, Queued},
+    handle::{DropReason, Finish, Load, Queued},
     own_events,
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn settle(
     core: &Core,
     subscriber: &Subscriber,
     mut queued: Queued,
-    started: Instant,
+    started: Option<Instant>,
     said: Result<Outcome, HandlerError>,
 ) -> Vec<Told> {
     let (settlement, finish) = match said {
@@ -77,12 +77,13 @@ fn fail(
     core: &Core,
     subscriber: &Subscriber,
     mut queued: Queued,
-    started: Instant,
+    started: Option<Instant>,
     error: HandlerError,
     asked: Option<Duration>,
 ) -> Vec<Told> {
     let error = subscriber.classified(error);
-    let past = queued.past.get_or_insert_with(|| Box::new(Past { attempts: Vec::new(), since: started }));
+    let started = started.unwrap_or_else(Instant::now);
+    let past = queued.past_from(started);
     let number = past.attempts.len() as u32 + 1;
     let attempt = Attempt::failed(number, started.elapsed(), &error);
     let after = subscriber.retry.after(number, error.kind(), past.since.elapsed(), asked);
@@ -98,7 +99,7 @@ fn fail(
 }
 
 fn postpone(subscriber: &Subscriber, queued: Queued, due: Instant) {
-    if let Some(watched) = &queued.watched {
+    if let Some(watched) = queued.watched() {
         watched.postponed();
     }
     // Where the subscription has ended, there is nobody to try it again.
@@ -110,7 +111,7 @@ fn postpone(subscriber: &Subscriber, queued: Queued, due: Instant) {
 }
 
 fn die(core: &Core, subscriber: &Subscriber, mut queued: Queued) {
-    let attempts = queued.past.take().map(|past| past.attempts).unwrap_or_default();
+    let attempts = queued.take_past().map(|past| past.attempts).unwrap_or_default();
     let reason = attempts.last().map(|last| last.errors.join(": ")).unwrap_or_default();
     bury(core, subscriber, &queued.event, queued.load, reason.clone(), attempts);
     finished(subscriber, &mut queued, Finish::Dead, Settlement::Dead { reason });
@@ -159,7 +160,7 @@ fn tell(
 }
 
 fn finished(subscriber: &Subscriber, queued: &mut Queued, finish: Finish, settlement: Settlement) {
-    let watched = queued.watched.take();
+    let watched = queued.take_watched();
     subscriber.mailbox.finish(queued, finish);
     if let Some(watched) = watched {
         watched.over(settlement);

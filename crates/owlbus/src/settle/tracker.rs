@@ -75,8 +75,8 @@ impl Tracker {
     }
 
     /// The delivery at a place, for the mailbox it goes to.
-    pub(crate) fn watch(self: &Arc<Self>, place: usize) -> Box<Watched> {
-        Box::new(Watched { tracker: Arc::clone(self), place })
+    pub(crate) fn watch(self: &Arc<Self>, place: usize) -> Watched {
+        Watched { tracker: Arc::clone(self), place }
     }
 
     pub(crate) fn since(&self) -> Instant {

@@ -42,6 +42,15 @@ pub(super) trait Line: Send {
     /// What stands first in a lane.
     fn front(&mut self, lane: Lane) -> Front;
 
+    /// Takes what stands first in a lane, if it can start or be told; else says for how long it cannot.
+    fn take(&mut self, lane: Lane) -> Result<Option<Entry>, Option<Instant>> {
+        match self.front(lane) {
+            Front::Nothing => Ok(None),
+            Front::Held(until) => Err(until),
+            Front::Gap | Front::Event => Ok(self.pop(lane)),
+        }
+    }
+
     /// Takes what stands first in a lane, be it free to start or not; an event that is taken has started.
     fn pop(&mut self, lane: Lane) -> Option<Entry>;
 

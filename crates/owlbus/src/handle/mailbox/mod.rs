@@ -67,10 +67,17 @@ pub(crate) const URGENT_PLACES: u64 = 64;
 pub(crate) struct Queued {
     pub(crate) event: Event,
     pub(crate) load: Load,
-    /// Whoever wants to know what becomes of it; most events go without.
-    pub(crate) watched: Option<Box<Watched>>,
-    /// The attempts that failed so far; most events go without.
-    pub(crate) past: Option<Box<Past>>,
+    /// What few deliveries have.
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What few deliveries have, in a place of its own so that the others stay small.
+#[derive(Default)]
+pub(crate) struct More {
+    /// Whoever wants to know what becomes of it.
+    watched: Option<Watched>,
+    /// The attempts that failed so far.
+    past: Option<Past>,
 }
 
 /// What a delivery has behind it that is to be tried again.
@@ -93,20 +100,48 @@ impl Queued {
 
     /// Whether it may be dropped for another event that is `Immediate`, or that is not: what has started once may not.
     fn may_go(&self, urgent: bool) -> bool {
-        self.is_urgent() == urgent && self.past.is_none()
+        self.is_urgent() == urgent && self.past().is_none()
     }
 
     pub(crate) fn new(event: Event, load: Load) -> Self {
-        Self { event, load, watched: None, past: None }
+        Self { event, load, more: None }
+    }
+
+    /// The same, with whoever wants to know what becomes of it.
+    pub(crate) fn watched_by(event: Event, load: Load, watched: Option<Watched>) -> Self {
+        let more = watched.map(|watched| Box::new(More { watched: Some(watched), past: None }));
+        Self { event, load, more }
+    }
+
+    pub(crate) fn watched(&self) -> Option<&Watched> {
+        self.more.as_ref()?.watched.as_ref()
+    }
+
+    pub(crate) fn take_watched(&mut self) -> Option<Watched> {
+        self.more.as_mut()?.watched.take()
+    }
+
+    pub(crate) fn past(&self) -> Option<&Past> {
+        self.more.as_ref()?.past.as_ref()
+    }
+
+    /// What it has behind it, from an attempt on that began then.
+    pub(crate) fn past_from(&mut self, since: Instant) -> &mut Past {
+        let past = &mut self.more.get_or_insert_default().past;
+        past.get_or_insert_with(|| Past { attempts: Vec::new(), since })
+    }
+
+    pub(crate) fn take_past(&mut self) -> Option<Past> {
+        self.more.as_mut()?.past.take()
     }
 
     fn front(&self) -> Front {
-        self.watched.as_ref().map_or(Front::Event, |watched| watched.front())
+        self.watched().map_or(Front::Event, Watched::front)
     }
 
     /// The event of a delivery that never started.
     fn dropped(self, reason: DropReason) -> Event {
-        if let Some(watched) = &self.watched {
+        if let Some(watched) = self.watched() {
             watched.dropped(reason);
         }
         self.event

@@ -346,7 +346,7 @@ impl Play {
             self.reference.held.push(event.seq().0);
             tracker.watch(1)
         });
-        Queued { watched, ..Queued::new(event.clone(), load) }
+        Queued::watched_by(event.clone(), load, watched)
     }
 
     fn with_tracker(&mut self, which: usize, act: impl FnOnce(&Arc<Tracker>)) -> Option<u64> {
@@ -494,7 +494,7 @@ impl Play {
         let Doing::Runs(mut queued, letter) = std::mem::replace(&mut worker.does, Doing::Idle) else {
             return Ok(());
         };
-        queued.past.get_or_insert_with(|| Box::new(Past { attempts: Vec::new(), since: Instant::now() }));
+        queued.past_from(Instant::now());
         let due = Instant::now() + TICK * ticks as u32;
         let postponed = self.subscriber.mailbox.postpone(queued, due);
         let will_be = self.reference.postpone(letter, self.reference.tick + ticks);

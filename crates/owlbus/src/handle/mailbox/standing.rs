@@ -35,7 +35,7 @@ impl Mailbox {
         let fronts: Vec<Front> = lanes.map(|lane| work.line.front(lane)).collect();
         let soon = |front: &Front| !matches!(front, Front::Nothing | Front::Held(None));
         let held = LANES.into_iter().flat_map(|lane| work.line.events(lane));
-        let held = held.filter_map(|queued| queued.watched.as_ref()).map(|watched| watched.runners_before());
+        let held = held.filter_map(|queued| queued.watched()).map(|watched| watched.runners_before());
         Some(Standing {
             running,
             free: running < workers,

@@ -5,7 +5,10 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::{Entry, Finish, Front, Intake, Lane, Mailbox, Queued, State, Taken, Work, lanes::LANES};
-use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::{
+    settle::Watched,
+    sync::atomic::Ordering::{Relaxed, SeqCst},
+};
 
 /// What a worker finds that comes to take.
 pub(crate) enum Taking {
@@ -46,9 +49,10 @@ impl Mailbox {
             let until = match next {
                 Next::Taken(taken) => {
                     // What is to be tried again needs somebody who minds the time.
-                    let more = work.line.has_more() || !work.retries.is_empty();
+                    let others = self.asleep.load(Relaxed) > 0;
+                    let more = others && (work.line.has_more() || !work.retries.is_empty());
                     drop(work);
-                    if more && self.asleep.load(Relaxed) > 0 {
+                    if more {
                         self.wake_another();
                     }
                     return Taking::Taken(taken);
@@ -191,10 +195,10 @@ impl Work {
             return Next::Taken(Taken::Gap(gap));
         }
         if !mixed {
-            return match self.line.front(Lane::Normal) {
-                Front::Nothing => Next::Nothing,
-                Front::Held(until) => Next::Held(until),
-                Front::Gap | Front::Event => self.take(Lane::Normal),
+            return match self.line.take(Lane::Normal) {
+                Ok(Some(entry)) => self.taken(entry),
+                Ok(None) => Next::Nothing,
+                Err(until) => Next::Held(until),
             };
         }
         let fronts = LANES.map(|lane| self.line.front(lane));
@@ -213,10 +217,13 @@ impl Work {
     }
 
     fn take(&mut self, lane: Lane) -> Next {
-        match self.line.pop(lane) {
-            Some(Entry::Event(queued)) => Next::Taken(self.start(queued)),
-            Some(Entry::Gap(missed)) => Next::Taken(Taken::Gap(missed.1)),
-            None => Next::Nothing,
+        self.line.pop(lane).map_or(Next::Nothing, |entry| self.taken(entry))
+    }
+
+    fn taken(&mut self, entry: Entry) -> Next {
+        match entry {
+            Entry::Event(queued) => Next::Taken(self.start(queued)),
+            Entry::Gap(missed) => Next::Taken(Taken::Gap(missed.1)),
         }
     }
 
@@ -226,8 +233,7 @@ impl Work {
             true => self.urgent_running += 1,
             false => self.taken += queued.load,
         }
-        let early =
-            queued.past.is_none() && queued.watched.as_ref().is_some_and(|watched| watched.is_early());
+        let early = queued.past().is_none() && queued.watched().is_some_and(Watched::is_early);
         self.band_timeouts += u64::from(early);
         Taken::Event(queued)
     }

@@ -45,7 +45,9 @@ impl Line for Arrival {
         let entries = &mut self.lanes[queued.lane() as usize];
         // Among those that were put back before, in the order they were published.
         let earlier = |entry: &Entry| {
-            entry.event().is_some_and(|other| other.past.is_some() && other.event.seq() < queued.event.seq())
+            entry
+                .event()
+                .is_some_and(|other| other.past().is_some() && other.event.seq() < queued.event.seq())
         };
         let at = entries.iter().position(|entry| !earlier(entry)).unwrap_or(entries.len());
         entries.insert(at, Entry::Event(queued));

@@ -108,8 +108,7 @@ fn a_lower_band_starts_after_the_higher_one_and_always_does() {
             let tracker = Tracker::new([&above.subscriber, &below.subscriber].into_iter());
             let (first, load) = event(1);
             for (place, scene) in [&above, &below].into_iter().enumerate() {
-                let give =
-                    || Queued { watched: Some(tracker.watch(place)), ..Queued::new(first.clone(), load) };
+                let give = || Queued::watched_by(first.clone(), load, Some(tracker.watch(place)));
                 scene.mailbox().offer(first.seq(), load, Priority::Normal, give);
             }
             // It has the same key, or stands behind it: either way it waits too.
@@ -130,7 +129,7 @@ fn a_lower_band_starts_after_the_higher_one_and_always_does() {
                     thread::yield_now();
                     over.store(true, SeqCst);
                     above.mailbox().finish(&queued, Finish::Done);
-                    queued.watched.unwrap().over(Settlement::Done);
+                    queued.watched().unwrap().over(Settlement::Done);
                 })
             };
             below.tally.wait_for(2);
@@ -149,7 +148,7 @@ fn a_lower_band_is_let_go_when_the_higher_one_ends() {
         let tracker = Tracker::new([&above.subscriber, &below.subscriber].into_iter());
         let (first, load) = event(1);
         for (place, scene) in [&above, &below].into_iter().enumerate() {
-            let give = || Queued { watched: Some(tracker.watch(place)), ..Queued::new(first.clone(), load) };
+            let give = || Queued::watched_by(first.clone(), load, Some(tracker.watch(place)));
             scene.mailbox().offer(first.seq(), load, Priority::Normal, give);
         }
         let lower = below.worker(0, |_| Finish::Done);
