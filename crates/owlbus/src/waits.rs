@@ -237,7 +237,9 @@ impl<'a> Look<'a> {
         waiting.sort_unstable();
         waiting.dedup();
         let goes_on = (waiting.len() as u64) < standing.running;
-        let can_start = standing.free && (standing.startable || coming);
+        // A worker may wait that has settled its delivery, and tells of its failure.
+        let free = standing.free && (waiting.len() as u64) < standing.workers;
+        let can_start = free && (standing.startable || coming);
         // Where nobody waits and nothing is held back, what is waited for has just come about.
         if goes_on || can_start || (waiting.is_empty() && standing.held.is_empty()) {
             return false;
@@ -245,7 +247,7 @@ impl<'a> Look<'a> {
         self.way.push((None, Arc::clone(&subscriber.name)));
         let runner = |worker| Runner { subscriber: Arc::clone(subscriber), worker };
         let stuck = waiting.into_iter().all(|worker| self.worker_is_stuck(&runner(worker)))
-            && (!standing.free
+            && (!free
                 || standing.held.iter().all(|runners| runners.iter().any(|one| self.worker_is_stuck(one))));
         self.way.pop();
         stuck

@@ -175,7 +175,7 @@ fn told(mut waiting: Box<Waiting<'_>>, dispatched: Dispatched, immediate: bool) 
 }
 
 /// Whether the event may be published as it is.
-fn check(core: &Core, event: &Event, bytes: usize) -> Result<(), PublishError> {
+pub(crate) fn check(core: &Core, event: &Event, bytes: usize) -> Result<(), PublishError> {
     if let Some(path) = too_deep() {
         return Err(PublishError::Cycle { event: event.clone(), path });
     }

@@ -17,7 +17,7 @@ pub(crate) use inside::{Inside, cause_inside, too_deep};
 pub(crate) use reserved::{Ahead, Reserved, reserve};
 pub(crate) use routes::{Matched, Routes};
 pub(crate) use subscriber::{
-    Classify, Closable, Filter, OnGap, Subscriber, SubscriberId, Transform, Wanted, transformed,
+    Classify, Closable, Code, Filter, OnGap, Subscriber, SubscriberId, Transform, Wanted, transformed,
 };
 pub(crate) use wait::{Wait, Waited};
 

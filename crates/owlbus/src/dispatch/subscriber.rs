@@ -131,6 +131,15 @@ impl Subscriber {
         fits && self.filter.open().is_none_or(agrees)
     }
 
+    /// The code that its workers need, for as long as they work.
+    pub(crate) fn code(&self) -> Code {
+        Code {
+            transform: self.transform.open(),
+            classify: self.classify.open(),
+            on_error: self.on_error.open(),
+        }
+    }
+
     /// Makes a subscription for one event wait for another one.
     pub(crate) fn unclaim(&self) {
         if let Some(claimed) = &self.claimed {
@@ -162,15 +171,6 @@ impl Subscriber {
         if let Some(watched) = queued.watched() {
             watched.dropped(reason);
         }
-    }
-
-    /// The error, of the kind the subscription says it is of where it says nothing of itself.
-    pub(crate) fn classified(&self, error: HandlerError) -> HandlerError {
-        let Some(classify) = self.classify.open().filter(|_| error.kind() == ErrorKind::Unknown) else {
-            return error;
-        };
-        let kind = catch_unwind(AssertUnwindSafe(|| classify(error.source())));
-        error.of_kind(kind.unwrap_or_default())
     }
 
     /// Whether a publish takes a place here before the event is anywhere, because it would else be refused.
@@ -224,6 +224,24 @@ impl Subscriber {
     }
 }
 
+/// Code of the user that workers hold for as long as they work.
+pub(crate) struct Code {
+    pub(crate) transform: Option<Transform>,
+    pub(crate) classify: Option<Classify>,
+    pub(crate) on_error: Option<OnError>,
+}
+
+impl Code {
+    /// The error, of the kind the subscription says it is of where it says nothing of itself.
+    pub(crate) fn classified(&self, error: HandlerError) -> HandlerError {
+        let Some(classify) = self.classify.as_ref().filter(|_| error.kind() == ErrorKind::Unknown) else {
+            return error;
+        };
+        let kind = catch_unwind(AssertUnwindSafe(|| classify(error.source())));
+        error.of_kind(kind.unwrap_or_default())
+    }
+}
+
 /// The event as the handler is to see it: it stands where the one that was accepted does.
 pub(crate) fn transformed(transform: Option<&Transform>, event: Event) -> Event {
     match transform {
@@ -261,8 +279,6 @@ impl<F: Clone> Closable<F> {
     pub(crate) fn close(&self) {
         let code = self.code.write().unwrap_or_else(PoisonError::into_inner).take();
         // Dropped here, after the lock. What it holds is of the user, and may panic.
-        if catch_unwind(AssertUnwindSafe(|| drop(code))).is_err() {
-            tracing::warn!("what a subscription's code held panicked when it was let go of");
-        }
+        crate::handle::let_go(code);
     }
 }

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -27,39 +27,40 @@ use crate::{
 /// Runs the handler once for an event, and gives what it said and, where anybody could tell, when it began; a panic is an
 /// error like any other, and so is taking too long.
 ///
-/// The clock is read, and a timer set, when the handler suspends for the first time, or before where failures are looked
-/// at: a handler that is ready at once costs neither.
+/// A timer is set when the handler suspends for the first time, so one that is ready at once has none. `timed` says
+/// whether the clock is read before; else the attempt counts from that first time on.
 pub(crate) async fn attempt<T: Content, H: Handler<T>>(
     handler: &H,
     seat: &Arc<Seat>,
     transform: Option<&Transform>,
     event: Event,
     number: u32,
+    timed: bool,
 ) -> (Result<Outcome, HandlerError>, Option<Instant>) {
     let subscriber = seat.subscription.subscriber();
-    let started = if subscriber.times_attempts { Some(Instant::now()) } else { None };
-    let mut call = pin!(contained(async {
+    let started = timed.then(Instant::now);
+    let mut call = pin!(Some(contained(async {
         let accepted = transform.map(|_| event.clone());
         let event = transformed(transform, event);
         let delivery =
             Delivery::new(event, accepted, Arc::clone(seat), number).map_err(HandlerError::permanent)?;
         handler.handle(delivery).await
-    }));
-    match poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+    })));
+    match poll_fn(|cx| Poll::Ready(poll_some(call.as_mut(), cx))).await {
         Poll::Ready(said) => (said, started),
         Poll::Pending => {
-            let started = started.unwrap_or_else(Instant::now);
-            let said = in_time(call, subscriber, started, H::BLOCKS).await;
-            (said, Some(started))
+            let now = Instant::now();
+            let said = in_time(call, subscriber, now, H::BLOCKS).await;
+            (said, started.or(Some(now)))
         }
     }
 }
 
 /// Drives a call that has suspended once, for as long as it may take.
 async fn in_time<F>(
-    mut call: Pin<&mut F>,
+    mut call: Pin<&mut Option<F>>,
     subscriber: &Subscriber,
-    started: Instant,
+    now: Instant,
     blocks: bool,
 ) -> Result<Outcome, HandlerError>
 where
@@ -67,15 +68,15 @@ where
 {
     let Some(limit) = subscriber.timeout else {
         suspend().await;
-        return call.await;
+        return poll_fn(|cx| poll_some(call.as_mut(), cx)).await;
     };
-    let until = started.checked_add(limit).unwrap_or_else(|| clock::deadline(limit));
+    let until = now.checked_add(limit).unwrap_or_else(|| clock::deadline(limit));
     let mut alarm = pin!(sleep_until(until));
     let mut suspended = false;
     let said = poll_fn(|cx| {
         // It was polled just before, and is to be woken first.
         if std::mem::replace(&mut suspended, true)
-            && let Poll::Ready(said) = call.as_mut().poll(cx)
+            && let Poll::Ready(said) = poll_some(call.as_mut(), cx)
         {
             return Poll::Ready(Some(said));
         }
@@ -88,9 +89,24 @@ where
     if blocks {
         // The thread cannot be taken away: the worker, and the key, stay with it until it returns.
         tracing::warn!(subscription = %Escaped(&subscriber.name), "a blocking handler has overrun its timeout");
-        _ = call.await;
+        _ = poll_fn(|cx| poll_some(call.as_mut(), cx)).await;
+    }
+    // What it held is of the user.
+    if catch_unwind(AssertUnwindSafe(|| call.set(None))).is_err() {
+        tracing::warn!(subscription = %Escaped(&subscriber.name), "a handler panicked when it was cancelled");
     }
     Err(HandlerError::temporary(TimedOut { limit }))
+}
+
+/// Drives a call that is still there.
+fn poll_some<F>(call: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<Result<Outcome, HandlerError>>
+where
+    F: Future<Output = Result<Outcome, HandlerError>>,
+{
+    match call.as_pin_mut() {
+        Some(call) => call.poll(cx),
+        None => Poll::Pending,
+    }
 }
 
 /// Gives way once, without asking to be woken: whoever was polled before will be.
@@ -120,6 +136,13 @@ where
             .unwrap_or_else(|panic| Poll::Ready(Err(HandlerError::permanent(panicked(panic)))))
     })
     .await
+}
+
+/// Drops what may hold values of users, whose `Drop` may panic.
+pub(crate) fn let_go<T>(value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        tracing::warn!(error = panicked(panic), "a value panicked when it was dropped");
+    }
 }
 
 /// A panic as a sentence.

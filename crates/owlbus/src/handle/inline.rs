@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use super::{attempt::panicked, content::Content};
+use super::{
+    attempt::{let_go, panicked},
+    content::Content,
+};
 use crate::{
     bus::Core,
     dispatch::{Closable, Subscriber, transformed},
@@ -77,10 +80,7 @@ impl Inline {
         };
         let said = catch_unwind(AssertUnwindSafe(call));
         // This may be the last hold of it, and what it holds is of the user.
-        let let_go = catch_unwind(AssertUnwindSafe(|| drop(code)));
-        if let_go.is_err() {
-            tracing::warn!("what an inline handler held panicked when it was let go of");
-        }
+        let_go(code);
         let said = said.unwrap_or_else(|panic| Err(HandlerError::permanent(panicked(panic))));
         let settlement = settle_inline(core, subscriber, event, said);
         let counter = match settlement {

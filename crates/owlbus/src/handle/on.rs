@@ -268,7 +268,8 @@ impl<'a> On<'a> {
     /// How long one attempt may take; one that takes longer has failed, and can be tried again. `None` is as long as it likes.
     /// Default: that of the bus, 5 s.
     ///
-    /// A handler is cancelled at its next await. A blocking one cannot be: it is reported, and keeps its worker until it
+    /// The time is counted from its first await: one that never awaits has no timer, and is left alone. A handler is
+    /// cancelled at its next await. A blocking one cannot be: it is reported, and keeps its worker until it
     /// returns; what it says then is not heard.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = Some(timeout.into());

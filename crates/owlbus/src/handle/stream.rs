@@ -14,7 +14,7 @@ use super::{
     worker::Hand,
 };
 use crate::{
-    dispatch::{Transform, transformed},
+    dispatch::{Code, transformed},
     event::Event,
     settle::{HandlerError, Outcome, expire, settle},
 };
@@ -65,15 +65,15 @@ impl Received {
 pub struct EventStream {
     hand: Hand,
     subscription: Subscription,
-    transform: Option<Transform>,
+    code: Code,
     /// The event that was given last and is not settled.
     given: Option<Queued>,
 }
 
 impl EventStream {
     pub(crate) fn new(subscription: Subscription) -> Self {
-        let transform = subscription.subscriber().transform.open();
-        Self { hand: Hand::new(subscription.subscriber().clone(), 0), subscription, transform, given: None }
+        let code = subscription.subscriber().code();
+        Self { hand: Hand::new(subscription.subscriber().clone(), 0), subscription, code, given: None }
     }
 
     /// The next event or gap; `None` when there will be none any more.
@@ -110,7 +110,7 @@ impl EventStream {
             }
             let event = queued.event.clone();
             self.given = Some(queued);
-            match catch_unwind(AssertUnwindSafe(|| transformed(self.transform.as_ref(), event))) {
+            match catch_unwind(AssertUnwindSafe(|| transformed(self.code.transform.as_ref(), event))) {
                 Ok(event) => return Poll::Ready(Some(Received::Event(event))),
                 Err(panic) => self.settle(Err(HandlerError::permanent(panicked(panic)))),
             }
@@ -120,7 +120,7 @@ impl EventStream {
     fn settle(&mut self, said: Result<Outcome, HandlerError>) {
         let Some(queued) = self.given.take() else { return };
         let (core, subscriber) = (self.subscription.core(), self.subscription.subscriber());
-        settle(core, subscriber, queued, None, said);
+        settle(core, subscriber, &self.code, queued, None, said).tell(core);
         if self.subscription.subscriber().claimed.is_some() {
             self.subscription.unsubscribe();
         }

@@ -24,7 +24,7 @@ use super::{
     overflow::Gap,
 };
 use crate::{
-    dispatch::{Subscriber, Transform},
+    dispatch::{Code, Subscriber},
     settle::{expire, settle},
 };
 
@@ -33,13 +33,14 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
     let subscriber = Arc::clone(seat.subscription.subscriber());
     let mut hand = Hand::new(Arc::clone(&subscriber), seat.worker);
     // Held from here on: the subscription may end while a delivery runs.
-    let transform = subscriber.transform.open();
+    let code = subscriber.code();
     let deliveries = async {
         while let Some(taken) = poll_fn(|cx| hand.poll_take(cx)).await {
             match taken {
                 Taken::Gap(gap) => tell(&subscriber, gap),
                 Taken::Event(queued) => {
-                    handle(&*handler, &seat, &subscriber, transform.as_ref(), queued).await
+                    let slept = hand.has_slept();
+                    handle(&*handler, &seat, &subscriber, &code, queued, slept).await;
                 }
             }
         }
@@ -51,8 +52,9 @@ async fn handle<T: Content, H: Handler<T>>(
     handler: &H,
     seat: &Arc<Seat>,
     subscriber: &Subscriber,
-    transform: Option<&Transform>,
+    code: &Code,
     queued: Queued,
+    slept: bool,
 ) {
     if queued.event.is_expired() {
         return expire(subscriber, queued);
@@ -61,19 +63,20 @@ async fn handle<T: Content, H: Handler<T>>(
     let number = queued.past().map_or(1, |past| past.attempts.len() as u32 + 1);
     let mut running = Running { subscriber, queued: Some(queued) };
     origin::begin(&event);
-    let (said, started) = attempt(handler, seat, transform, event, number).await;
-    origin::end();
+    // In a burst nobody reads the clock for each event, unless somebody looks at failures.
+    let timed = slept || subscriber.times_attempts;
+    let (said, started) = attempt(handler, seat, code.transform.as_ref(), event, number, timed).await;
     let Some(queued) = running.queued.take() else { return };
-    let once = subscriber.claimed.is_some();
-    let told = settle(seat.subscription.core(), subscriber, queued, started, said);
-    for told in told {
+    let settled = settle(seat.subscription.core(), subscriber, code, queued, started, said);
+    for told in settled.told {
         let limit = subscriber.timeout.unwrap_or(Duration::MAX);
         if tokio::time::timeout(limit, told).await.is_err() {
             tracing::warn!(subscription = %subscriber.name, "an on_error function took too long, and was cancelled");
         }
     }
-    // Its retries belong to the one event it is for.
-    if once && subscriber.mailbox.figures().waiting == 0 {
+    origin::end();
+    // The retries belong to the one event it is for.
+    if settled.for_good && subscriber.claimed.is_some() {
         seat.subscription.unsubscribe();
     }
 }
@@ -105,13 +108,20 @@ pub(crate) struct Hand {
     pub(crate) subscriber: Arc<Subscriber>,
     number: usize,
     asleep: bool,
+    /// Whether it slept before what it took last.
+    slept: bool,
     /// Rings when an event has been held back by its band for as long as it may be.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Hand {
     pub(crate) fn new(subscriber: Arc<Subscriber>, number: usize) -> Self {
-        Self { subscriber, number, asleep: false, alarm: None }
+        Self { subscriber, number, asleep: false, slept: true, alarm: None }
+    }
+
+    /// Whether it slept before what it took last, which then did not come in a burst.
+    fn has_slept(&mut self) -> bool {
+        std::mem::take(&mut self.slept)
     }
 
     /// The next event that may start. Gives way to other tasks as often as tokio's own channels do.
@@ -138,6 +148,7 @@ impl Hand {
                 Taking::Asleep { until } => until,
             };
             self.asleep = true;
+            self.slept = true;
             self.subscriber.waits.recheck();
             let Some(until) = until else { return Poll::Pending };
             ready!(self.poll_alarm(until, cx));

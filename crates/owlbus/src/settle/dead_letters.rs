@@ -9,10 +9,11 @@ use std::{
 
 use super::Attempt;
 use crate::{
+    accept,
     bus::Core,
     clock::Moment,
     event::{Escaped, Event},
-    handle::{Load, Offer, Queued},
+    handle::{Load, Offer, Queued, let_go},
     topic::Pattern,
 };
 
@@ -147,6 +148,13 @@ struct Letters {
     expired: u64,
 }
 
+impl Letters {
+    fn keep(&mut self, letter: DeadLetter, load: Load) {
+        self.bytes += load.bytes();
+        self.kept.insert(letter.id, (letter, load));
+    }
+}
+
 impl Graveyard {
     pub(crate) fn new(most: usize, most_bytes: usize, expire: Option<Duration>) -> Self {
         Self { letters: Mutex::default(), most, most_bytes: most_bytes as u64, expire }
@@ -166,10 +174,46 @@ impl Graveyard {
         letters.last += 1;
         let id = DeadLetterId(letters.last);
         let (died, since) = (SystemTime::now(), Moment::now());
-        letters.bytes += load.bytes();
-        letters
-            .kept
-            .insert(id, (DeadLetter { id, event, subscription, reason, attempts, died, since }, load));
+        let errors = attempts.iter().flat_map(|attempt| &attempt.errors).map(String::len).sum::<usize>();
+        let load = Load::of(load.bytes() as usize + reason.len() + errors);
+        letters.keep(DeadLetter { id, event, subscription, reason, attempts, died, since }, load);
+        self.evict(letters, gone);
+        id
+    }
+
+    pub(crate) fn list(&self, query: &DeadLetterQuery) -> Vec<DeadLetter> {
+        let mut gone = Vec::new();
+        let letters = self.lock(&mut gone);
+        let list =
+            letters.kept.values().map(|(letter, _)| letter).filter(|one| query.means(one)).cloned().collect();
+        drop(letters);
+        gone.into_iter().for_each(let_go);
+        list
+    }
+
+    /// Takes those out that are meant, in the order they died.
+    pub(crate) fn take(&self, query: &DeadLetterQuery) -> Vec<(DeadLetter, Load)> {
+        let mut gone = Vec::new();
+        let mut letters = self.lock(&mut gone);
+        let ids: Vec<_> =
+            letters.kept.iter().filter(|(_, (one, _))| query.means(one)).map(|(id, _)| *id).collect();
+        let taken: Vec<_> = ids.into_iter().filter_map(|id| letters.kept.remove(&id)).collect();
+        letters.bytes -= taken.iter().map(|(_, load)| load.bytes()).sum::<u64>();
+        drop(letters);
+        gone.into_iter().for_each(let_go);
+        taken
+    }
+
+    /// Puts one back that was taken.
+    pub(crate) fn put_back(&self, letter: DeadLetter, load: Load) {
+        let mut gone = Vec::new();
+        let mut letters = self.lock(&mut gone);
+        letters.keep(letter, load);
+        self.evict(letters, gone);
+    }
+
+    /// Lets go of the oldest where there are too many.
+    fn evict(&self, mut letters: MutexGuard<'_, Letters>, mut gone: Vec<DeadLetter>) {
         let mut evicted = 0;
         while letters.kept.len() > self.most || letters.bytes > self.most_bytes {
             let Some((_, (letter, load))) = letters.kept.pop_first() else { break };
@@ -182,39 +226,17 @@ impl Graveyard {
         if evicted > 0 {
             tracing::warn!(letters = evicted, "dead letters were let go of for want of room");
         }
-        id
-    }
-
-    pub(crate) fn list(&self, query: &DeadLetterQuery) -> Vec<DeadLetter> {
-        let mut gone = Vec::new();
-        let letters = self.lock(&mut gone);
-        letters.kept.values().map(|(letter, _)| letter).filter(|one| query.means(one)).cloned().collect()
-    }
-
-    /// Takes those out that are meant, in the order they died.
-    pub(crate) fn take(&self, query: &DeadLetterQuery) -> Vec<(DeadLetter, Load)> {
-        let mut gone = Vec::new();
-        let mut letters = self.lock(&mut gone);
-        let ids: Vec<_> =
-            letters.kept.iter().filter(|(_, (one, _))| query.means(one)).map(|(id, _)| *id).collect();
-        let taken: Vec<_> = ids.into_iter().filter_map(|id| letters.kept.remove(&id)).collect();
-        letters.bytes -= taken.iter().map(|(_, load)| load.bytes()).sum::<u64>();
-        taken
-    }
-
-    /// Puts one back that was taken.
-    pub(crate) fn put_back(&self, letter: DeadLetter, load: Load) {
-        let mut gone = Vec::new();
-        let mut letters = self.lock(&mut gone);
-        letters.bytes += load.bytes();
-        letters.kept.insert(letter.id, (letter, load));
+        gone.into_iter().for_each(let_go);
     }
 
     /// How many are kept, and how many were let go of for want of room and of age.
     pub(crate) fn counts(&self) -> (usize, u64, u64) {
         let mut gone = Vec::new();
         let letters = self.lock(&mut gone);
-        (letters.kept.len(), letters.evicted, letters.expired)
+        let counts = (letters.kept.len(), letters.evicted, letters.expired);
+        drop(letters);
+        gone.into_iter().for_each(let_go);
+        counts
     }
 
     /// The letters, without those that are too old; events hold values of users, so whoever locks drops those later.
@@ -323,16 +345,26 @@ impl<'a> DeadLetters<'a> {
     }
 
     fn send(&self, name: &Arc<str>, event: Event, load: Load) -> Result<(), RedriveError> {
-        let subscriber = self.core.routes.named(name).filter(|one| one.inline.is_none());
-        let subscriber = subscriber.ok_or_else(|| RedriveError::NoSubscription { name: Arc::clone(name) })?;
+        let gone = || RedriveError::NoSubscription { name: Arc::clone(name) };
+        let subscriber = self.core.routes.named(name).ok_or_else(gone)?;
+        if subscriber.inline.is_some() {
+            return Err(RedriveError::Inline { name: Arc::clone(name) });
+        }
+        accept::check(self.core, &event, event.bytes_of_it())
+            .map_err(|error| RedriveError::Rejected { reason: error.to_string().into() })?;
         match subscriber.mailbox.reserve(load, event.priority()) {
             Offer::Queued => {}
-            Offer::Closed => return Err(RedriveError::NoSubscription { name: Arc::clone(name) }),
+            Offer::Closed => return Err(gone()),
             _ => return Err(RedriveError::Full { name: Arc::clone(name) }),
         }
         let (lane, queued) = (event.priority(), Queued::new(event, load));
+        // One that is for one event has it.
+        if !subscriber.claim() {
+            subscriber.mailbox.release(load, lane);
+            return Err(gone());
+        }
         match subscriber.mailbox.redeem(load, lane, || queued).0 {
-            Offer::Closed => Err(RedriveError::NoSubscription { name: Arc::clone(name) }),
+            Offer::Closed => Err(gone()),
             _ => Ok(()),
         }
     }
@@ -370,6 +402,21 @@ pub enum RedriveError {
     NoSubscription {
         /// The name.
         name: Arc<str>,
+    },
+    /// It runs in the publisher, and keeps nothing.
+    #[error(
+        "`{}` is an inline handler, and gets events from publishers only; publish the event again",
+        Escaped(name)
+    )]
+    Inline {
+        /// The name.
+        name: Arc<str>,
+    },
+    /// The event may not be sent as it is.
+    #[error("{reason}")]
+    Rejected {
+        /// Why, and what to do.
+        reason: Arc<str>,
     },
     /// Its mailbox has no room.
     #[error("the mailbox of `{}` is full; redrive again when it has room", Escaped(name))]

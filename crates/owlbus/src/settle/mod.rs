@@ -9,11 +9,7 @@ mod retry;
 mod settlement;
 mod tracker;
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -31,37 +27,61 @@ pub(crate) use tracker::{Pending, Runner, Tracker, Watched};
 pub use crate::waits::Cycle;
 use crate::{
     bus::Core,
-    dispatch::Subscriber,
+    clock,
+    dispatch::{Code, Subscriber},
     event::{Escaped, Event},
-    handle::{DropReason, Finish, Load, Queued},
+    handle::{DropReason, Finish, Load, Queued, let_go},
     own_events,
 };
 
-/// Settles one delivery of a subscription by what its handler said, or has it tried again. Gives what is left to be told,
-/// if anything.
+/// What is left to do about a delivery whose attempt ended.
+#[derive(Default)]
+pub(crate) struct After {
+    /// What is left of telling of its failure.
+    pub(crate) told: Vec<Told>,
+    /// Whether there will be no other attempt.
+    pub(crate) for_good: bool,
+}
+
+impl After {
+    /// Tells the rest, where nobody waits for that.
+    pub(crate) fn tell(self, core: &Core) {
+        for told in self.told {
+            match tokio::runtime::Handle::try_current().ok().or_else(|| core.runtime.clone()) {
+                Some(runtime) => drop(runtime.spawn(told)),
+                None => tracing::warn!("an on_error function that awaits has no tokio runtime to run on"),
+            }
+        }
+    }
+}
+
+/// Settles one delivery of a subscription by what its handler said, or has it tried again.
 pub(crate) fn settle(
     core: &Core,
     subscriber: &Subscriber,
+    code: &Code,
     mut queued: Queued,
     started: Option<Instant>,
     said: Result<Outcome, HandlerError>,
-) -> Vec<Told> {
-    let (settlement, finish) = match said {
-        Ok(Outcome::Done) => (Settlement::Done, Finish::Done),
-        Ok(Outcome::Skipped) => (Settlement::Skipped, Finish::Skipped),
+) -> After {
+    let (error, asked) = match said {
+        Ok(Outcome::Done) => {
+            finished(subscriber, &mut queued, Finish::Done, Settlement::Done);
+            let_go(queued);
+            return After { told: Vec::new(), for_good: true };
+        }
+        Ok(Outcome::Skipped) => {
+            finished(subscriber, &mut queued, Finish::Skipped, Settlement::Skipped);
+            let_go(queued);
+            return After { told: Vec::new(), for_good: true };
+        }
         Ok(Outcome::Retry { after }) => {
-            let error = HandlerError::temporary("the handler asked for another attempt");
-            return fail(core, subscriber, queued, started, error, after);
+            (HandlerError::temporary("the handler asked for another attempt"), after)
         }
-        Ok(Outcome::Dead { reason }) => {
-            let error = HandlerError::permanent(reason);
-            return fail(core, subscriber, queued, started, error, None);
-        }
-        Err(error) => return fail(core, subscriber, queued, started, error, None),
+        Ok(Outcome::Dead { reason }) => (HandlerError::permanent(reason), None),
+        Err(error) => (error, None),
     };
-    finished(subscriber, &mut queued, finish, settlement);
-    let_go(queued);
-    Vec::new()
+    fail(core, subscriber, code, queued, started.unwrap_or_else(Instant::now), error, asked)
 }
 
 /// Settles a delivery that nobody wants any more.
@@ -76,38 +96,37 @@ pub(crate) fn expire(subscriber: &Subscriber, mut queued: Queued) {
 fn fail(
     core: &Core,
     subscriber: &Subscriber,
+    code: &Code,
     mut queued: Queued,
-    started: Option<Instant>,
+    started: Instant,
     error: HandlerError,
     asked: Option<Duration>,
-) -> Vec<Told> {
-    let error = subscriber.classified(error);
-    let started = started.unwrap_or_else(Instant::now);
+) -> After {
+    let error = code.classified(error);
     let past = queued.past_from(started);
     let number = past.attempts.len() as u32 + 1;
     let attempt = Attempt::failed(number, started.elapsed(), &error);
     let after = subscriber.retry.after(number, error.kind(), past.since.elapsed(), asked);
+    // Where the subscription has ended, there is nobody to try it again.
+    let after = after.filter(|_| subscriber.mailbox.closed_for().is_none());
     past.attempts.push(attempt.clone());
 
     let next = after.map_or(Next::Dead, |after| Next::Retry { after });
-    let told = tell(core, subscriber, &queued.event, attempt, error, next);
-    match after {
-        Some(after) => postpone(subscriber, queued, crate::clock::deadline(after)),
-        None => die(core, subscriber, queued),
-    }
-    told
-}
-
-fn postpone(subscriber: &Subscriber, queued: Queued, due: Instant) {
+    let told = tell(core, subscriber, code, &queued.event, attempt, error, next);
+    let Some(after) = after else {
+        die(core, subscriber, queued);
+        return After { told, for_good: true };
+    };
     if let Some(watched) = queued.watched() {
         watched.postponed();
     }
-    // Where the subscription has ended, there is nobody to try it again.
-    if let Err(mut queued) = subscriber.mailbox.postpone(queued, due) {
-        let reason = subscriber.mailbox.closed_for().unwrap_or(DropReason::Unsubscribed);
-        finished(subscriber, &mut queued, Finish::Dropped(reason), Settlement::Dropped { reason });
-        let_go(queued);
+    let lost = subscriber.mailbox.postpone(queued, clock::deadline(after)).err();
+    let for_good = lost.is_some();
+    // It has ended since that was looked at.
+    if let Some(queued) = lost {
+        subscriber.lose(queued, subscriber.mailbox.closed_for().unwrap_or(DropReason::Unsubscribed));
     }
+    After { told, for_good }
 }
 
 fn die(core: &Core, subscriber: &Subscriber, mut queued: Queued) {
@@ -145,18 +164,22 @@ fn bury(
 fn tell(
     core: &Core,
     subscriber: &Subscriber,
+    code: &Code,
     event: &Event,
     attempt: Attempt,
     error: HandlerError,
     next: Next,
 ) -> Vec<Told> {
-    let hooks: Vec<OnError> = subscriber.on_error.open().into_iter().chain(core.on_error.clone()).collect();
+    let hooks: Vec<OnError> = code.on_error.iter().chain(&core.on_error).cloned().collect();
     if hooks.is_empty() {
+        let_go(error);
         return Vec::new();
     }
     let (event, subscription) = (event.clone(), Arc::clone(&subscriber.name));
     let failure = Failure { event, subscription, attempt, error: Arc::new(error), next };
-    hooks.iter().filter_map(|tell| tell(failure.clone())).collect()
+    let told = hooks.iter().filter_map(|tell| tell(failure.clone())).collect();
+    let_go(failure);
+    told
 }
 
 fn finished(subscriber: &Subscriber, queued: &mut Queued, finish: Finish, settlement: Settlement) {
@@ -164,13 +187,6 @@ fn finished(subscriber: &Subscriber, queued: &mut Queued, finish: Finish, settle
     subscriber.mailbox.finish(queued, finish);
     if let Some(watched) = watched {
         watched.over(settlement);
-    }
-}
-
-/// Drops an event that may hold the last of a value of the user, whose `Drop` may panic.
-fn let_go(queued: Queued) {
-    if catch_unwind(AssertUnwindSafe(|| drop(queued))).is_err() {
-        tracing::warn!("the data of an event panicked when it was dropped");
     }
 }
 
@@ -190,17 +206,14 @@ pub(crate) fn settle_inline(
         Ok(Outcome::Dead { reason }) => HandlerError::permanent(reason),
         Err(error) => error,
     };
-    let error = subscriber.classified(error);
+    let code = subscriber.code();
+    let error = code.classified(error);
     // Publishers do not read the clock around each call.
     let attempt = Attempt::failed(1, Duration::ZERO, &error);
     let reason = attempt.errors.join(": ");
-    for told in tell(core, subscriber, event, attempt.clone(), error, Next::Dead) {
-        // The publisher does not wait for it.
-        match tokio::runtime::Handle::try_current().ok().or_else(|| core.runtime.clone()) {
-            Some(runtime) => drop(runtime.spawn(told)),
-            None => tracing::warn!("an on_error function that awaits has no tokio runtime to run on"),
-        }
-    }
+    // The publisher does not wait for it.
+    let told = tell(core, subscriber, &code, event, attempt.clone(), error, Next::Dead);
+    After { told, for_good: true }.tell(core);
     bury(core, subscriber, event, Load::of(event.weight(event.bytes_of_it())), reason.clone(), vec![attempt]);
     Settlement::Dead { reason }
 }

@@ -99,7 +99,7 @@ impl Retry {
         self.max(retries.saturating_add(1))
     }
 
-    /// No retry begins later than this after the first attempt did. Default: none.
+    /// No retry is planned for later than this after the first attempt did. Default: none.
     pub fn max_elapsed(mut self, elapsed: Duration) -> Self {
         self.elapsed = Some(elapsed);
         self

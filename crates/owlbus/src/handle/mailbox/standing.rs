@@ -7,6 +7,8 @@ use crate::{settle::Runner, sync::atomic::Ordering::SeqCst};
 pub(crate) struct Standing {
     /// Deliveries that run.
     pub(crate) running: u64,
+    /// How many deliveries can.
+    pub(crate) workers: u64,
     /// Whether a worker is free.
     pub(crate) free: bool,
     /// Whether something can start, or will be able to by the passing of time, or by somebody who is outside of all loops.
@@ -38,6 +40,7 @@ impl Mailbox {
         let held = held.filter_map(|queued| queued.watched()).map(|watched| watched.runners_before());
         Some(Standing {
             running,
+            workers,
             free: running < workers,
             startable: self.pause.is_held()
                 || work.displaced.is_some()

@@ -49,7 +49,7 @@ impl Line for Arrival {
                 .event()
                 .is_some_and(|other| other.past().is_some() && other.event.seq() < queued.event.seq())
         };
-        let at = entries.iter().position(|entry| !earlier(entry)).unwrap_or(entries.len());
+        let at = entries.partition_point(earlier);
         entries.insert(at, Entry::Event(queued));
     }
 
