@@ -22,6 +22,7 @@ use crate::{
     handle::{Content, Handler, On, Origin, Pause, SubscribeError, Subscription, Workers, origin},
     memory::{Grant, Memory},
     own_events,
+    request::Awaited,
     settle::{DeadLetters, Graveyard, OnError},
     shutdown::{self, Ending, ShutdownReport},
     stats::{Pressure, Stats, SubscriptionStats},
@@ -63,6 +64,8 @@ pub(crate) struct Core {
     pub(crate) pause: Arc<Pause>,
     /// Which handlers wait for which.
     pub(crate) waits: Arc<Waits>,
+    /// Who waits for an answer or an event.
+    pub(crate) awaited: Arc<Awaited>,
     /// The tasks that handle deliveries; a shutdown waits for them.
     pub(crate) workers: Workers,
     /// Told by streams, while the bus ends, that they gave an event out or are gone.
@@ -283,6 +286,7 @@ impl Bus {
             refused: core.refused.load(Relaxed),
             topics: counts.snapshot(),
             other: counts.other(),
+            late_replies: core.awaited.late(),
             subscriptions: core
                 .routes
                 .all()
@@ -351,6 +355,7 @@ impl Bus {
             memory,
             pause: Arc::new(Pause::new(config.paused)),
             waits: Arc::default(),
+            awaited: Arc::default(),
             workers: Workers::default(),
             given_out: Notify::new(),
             ending: Ending::default(),

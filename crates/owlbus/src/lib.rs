@@ -51,6 +51,8 @@
 //!   Only events of another [`Priority`] overtake, and no lane waits for more than 13 starts of others.
 //! - A subscription of a higher [`priority`](handle::On::priority) has its first try at an event before those below.
 //! - Handlers that would wait for each other for ever are told, with their names: [`Cycle`](settle::Cycle).
+//! - A [`request`](Bus::request) gets its own answer, or fails as soon as none can come; a [`wait_for`](Bus::wait_for) finds what is
+//!   published after that call, before it is awaited too.
 //! - A handler that is slow, fails or panics hurts no other subscription. What a full mailbox does is the
 //!   subscription's choice: [`Overflow`].
 //! - What a handler fails with is counted, and told through `tracing` at level `WARN`.
@@ -69,7 +71,7 @@
 //!
 //! What most programs name is at the root; the rest is where its idea is at home: [`mod@event`] (ids, metadata, the
 //! builder, CloudEvents), [`topic`], [`handle`] (how a subscription is made, streams, gaps), [`settle`] (outcomes and
-//! errors), [`config`], [`shutdown`], [`stats`] and [`journal`].
+//! errors), [`request`] (answers and waits), [`config`], [`shutdown`], [`stats`] and [`journal`].
 
 /// The examples of the README compile and run.
 #[cfg(doctest)]
@@ -91,6 +93,8 @@ mod accept;
 mod dispatch;
 pub mod handle;
 pub mod settle;
+// What is waited for beside it.
+pub mod request;
 // Where events are kept.
 pub mod journal;
 // What can be seen.

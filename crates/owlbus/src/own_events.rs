@@ -72,7 +72,7 @@ pub(crate) fn dead_letter(
 }
 
 fn tell<D: Serialize>(core: &Core, topic: &'static Topic, data: impl FnOnce() -> D) {
-    if core.routes.anybody_hears()
+    if (core.routes.anybody_hears() || core.awaited.anybody_hears())
         && let Ok(event) = Event::json(topic, data())
     {
         publish_own(core, event);

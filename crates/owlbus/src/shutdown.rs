@@ -171,6 +171,9 @@ impl Core {
     /// Stops accepting; gives the number of publishes that were let in, to the first who asks.
     fn close(&self) -> Option<u64> {
         self.announce_end();
-        self.turnstile.close()
+        let came = self.turnstile.close();
+        // Nothing is published any more that could answer or be waited for.
+        self.awaited.close();
+        came
     }
 }

@@ -29,8 +29,11 @@ pub struct Stats {
     pub refused: u64,
     /// Events accepted, by topic, most first; at most 10,000 topics, the rest in [`other`](Self::other).
     pub topics: Vec<TopicStats>,
-    /// Events accepted under topics that are not counted one by one.
+    /// Events accepted under topics that are not counted one by one: those beyond 10,000, and those that requests are
+    /// answered under.
     pub other: u64,
+    /// Answers to requests that nobody waited for any more: they came too late, or were one too many.
+    pub late_replies: u64,
     /// Every subscription there is, in the order they were made; one that ended is known by its
     /// [`Subscription`](crate::Subscription) only.
     pub subscriptions: Vec<SubscriptionStats>,
@@ -163,6 +166,11 @@ impl TopicCounts {
             return Arc::clone(&self.other);
         }
         Arc::clone(topics.entry(topic.clone()).or_default())
+    }
+
+    /// The counter of topics that are not counted one by one.
+    pub(crate) fn of_others(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.other)
     }
 
     pub(crate) fn other(&self) -> u64 {

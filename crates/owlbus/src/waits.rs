@@ -18,6 +18,7 @@ use smol_str::SmolStr;
 use crate::{
     dispatch::Subscriber,
     handle::{Origin, Ticket},
+    request::Slot,
     settle::{Pending, Runner, Tracker},
 };
 
@@ -68,7 +69,7 @@ struct Edge {
     waker: Mutex<Option<Waker>>,
 }
 
-/// What a handler waits for: all of it.
+/// What a handler waits for: all of it, unless one answer will do.
 #[derive(Default)]
 pub(crate) struct On {
     /// Room in these mailboxes; no ticket where it does not stand in line yet.
@@ -79,6 +80,8 @@ pub(crate) struct On {
     pub(crate) tracker: Option<Arc<Tracker>>,
     /// The key of that event.
     pub(crate) key: SmolStr,
+    /// Where that event is a request: its answer, which may come of any of those that get it.
+    pub(crate) answer: Option<Arc<Slot>>,
 }
 
 /// A wait that is under way; it ends when this is dropped.
@@ -203,6 +206,14 @@ impl<'a> Look<'a> {
         let waits = |(subscriber, ticket): &&(Arc<Subscriber>, Option<Ticket>)| {
             ticket.is_none_or(|ticket| subscriber.mailbox.still_waits(ticket))
         };
+        if let Some(answer) = &on.answer {
+            if answer.is_over() {
+                return false;
+            }
+            if answer.one_will_do() {
+                return self.asks_in_vain(on);
+            }
+        }
         if on.rooms.iter().filter(waits).any(|(subscriber, _)| self.stands_still(subscriber, None, false)) {
             return true;
         }
@@ -210,10 +221,23 @@ impl<'a> Look<'a> {
             return true;
         }
         let pending = on.tracker.iter().flat_map(|tracker| tracker.pending());
-        pending.into_iter().any(|pending| match pending {
-            Pending::Waiting(subscriber) => self.stands_still(&subscriber, Some(&on.key), false),
-            Pending::Running(runner) => self.worker_is_stuck(&runner),
-        })
+        pending.into_iter().any(|pending| self.pending_is_stuck(&pending, &on.key))
+    }
+
+    /// Whether nobody is left who could answer.
+    fn asks_in_vain(&mut self, on: &On) -> bool {
+        let pending: Vec<_> = on.tracker.iter().flat_map(|tracker| tracker.pending()).collect();
+        // Where there is nobody at all, the request ends by itself.
+        !(on.coming.is_empty() && pending.is_empty())
+            && on.coming.iter().all(|subscriber| self.stands_still(subscriber, Some(&on.key), true))
+            && pending.iter().all(|pending| self.pending_is_stuck(pending, &on.key))
+    }
+
+    fn pending_is_stuck(&mut self, pending: &Pending, key: &str) -> bool {
+        match pending {
+            Pending::Waiting(subscriber) => self.stands_still(subscriber, Some(key), false),
+            Pending::Running(runner) => self.worker_is_stuck(runner),
+        }
     }
 
     /// Whether a worker waits in vain.

@@ -25,6 +25,7 @@ use crate::{
     event::{Event, IntoEvent, Priority, Stamp},
     handle::{DropReason, Load, Origin},
     own_events,
+    request::Slot,
     settle::Tracker,
     waits::On,
 };
@@ -47,6 +48,15 @@ pub(crate) fn try_publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, P
     }
 }
 
+/// Publishes what an inline handler replies, without waiting.
+pub(crate) fn answer_now(core: &Core, reply: Event) -> Result<Receipt, PublishError> {
+    let event = reply.with_stamp(&Stamp { source: core.source.clone(), cause: None });
+    match begin(core, event, Manner::AtOnce, None)? {
+        Begun::Ended(receipt) => Ok(receipt),
+        Begun::Waiting(waiting) => Ok(waiting.at_once()),
+    }
+}
+
 /// Publishes an event, and holds up the thread instead of a task.
 pub(crate) fn publish_blocking(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
     let (event, origin) = stamped(bus, event);
@@ -58,9 +68,23 @@ pub(crate) fn publish_blocking(bus: &Bus, event: impl IntoEvent) -> Result<Recei
 
 /// Publishes an event whose outcomes can be waited for.
 pub(crate) async fn publish_tracked(bus: &Bus, event: Event) -> Result<Tracked, PublishError> {
+    track(bus, event, None).await
+}
+
+/// Publishes an event that is to be answered; fails before anybody got it where a handler would wait for itself.
+pub(crate) async fn publish_request(
+    bus: &Bus,
+    event: Event,
+    answer: Arc<Slot>,
+) -> Result<Tracked, PublishError> {
+    track(bus, event, Some(answer)).await
+}
+
+async fn track(bus: &Bus, event: Event, answer: Option<Arc<Slot>>) -> Result<Tracked, PublishError> {
     let (event, origin) = stamped(bus, event);
     let (key, mut tracker) = (event.key().into(), None);
-    let receipt = match begin(bus.core(), event, Manner::Tracked(&mut tracker), origin.as_deref())? {
+    let manner = Manner::Tracked(&mut tracker, answer);
+    let receipt = match begin(bus.core(), event, manner, origin.as_deref())? {
         Begun::Ended(receipt) => receipt,
         Begun::Waiting(waiting) => waiting.wait(origin).await,
     };
@@ -95,8 +119,8 @@ fn stamped(bus: &Bus, event: impl IntoEvent) -> (Event, Option<Box<Origin>>) {
 enum Manner<'a> {
     /// Whoever publishes it waits where that is asked for.
     Waiting,
-    /// The same, and is given what tells of its outcomes.
-    Tracked(&'a mut Option<Arc<Tracker>>),
+    /// The same, and is given what tells of its outcomes; with the answer that is waited for, if one is.
+    Tracked(&'a mut Option<Arc<Tracker>>, Option<Arc<Slot>>),
     AtOnce,
 }
 
@@ -117,8 +141,7 @@ fn begin<'a>(
     check(core, &event, bytes).inspect_err(|_| core.count_refused())?;
 
     let load = Load::of(event.weight(bytes));
-    let waits = !matches!(manner, Manner::AtOnce);
-    let reserved = reserve(core, &event, load, waits, origin).inspect_err(|_| core.count_refused())?;
+    let reserved = reserve(core, &event, load, &manner, origin).inspect_err(|_| core.count_refused())?;
     let Some(passage) = core.turnstile.pass() else {
         core.count_refused();
         return Err(PublishError::Closed { event });
@@ -127,11 +150,14 @@ fn begin<'a>(
 
     let matched = core.routes.lookup(&event);
     matched.published.fetch_add(1, Relaxed);
+    if core.awaited.any() || matched.is_reply {
+        core.awaited.offer(&event, &matched);
+    }
     let (id, immediate) = (event.id(), event.priority() == Priority::Immediate);
     let key = if immediate && origin.is_some() { event.key().into() } else { SmolStr::default() };
-    let tracked = matches!(manner, Manner::Tracked(_));
+    let tracked = matches!(manner, Manner::Tracked(..));
     let dispatched = dispatch::deliver(core, &matched, event, load, reserved, tracked);
-    if let Manner::Tracked(tracker) = manner {
+    if let Manner::Tracked(tracker, _) = manner {
         tracker.clone_from(&dispatched.tracker);
     }
     let receipt = Receipt {
@@ -205,9 +231,10 @@ fn reserve(
     core: &Core,
     event: &Event,
     load: Load,
-    waits: bool,
+    manner: &Manner<'_>,
     origin: Option<&Origin>,
 ) -> Result<Option<Reserved>, PublishError> {
+    let waits = !matches!(manner, Manner::AtOnce);
     let ahead = match (waits, origin) {
         (false, _) => Ahead::Queues,
         (true, Some(_)) => Ahead::All,
@@ -217,8 +244,15 @@ fn reserve(
     let matched = core.routes.lookup(event);
     let reserved = dispatch::reserve(&matched, event, load, ahead)
         .map_err(|subscription| PublishError::Full { event: event.clone(), subscription })?;
-    if let Some(origin) = origin.filter(|_| waits) {
+    // An answer frees who waits for it, whatever becomes of it elsewhere.
+    if let Some(origin) = origin.filter(|_| waits && !matched.is_reply) {
         no_loop(core, event, &reserved, origin)?;
+        // What an inline handler answers is known when it has run.
+        if let Manner::Tracked(_, Some(answer)) = manner
+            && matched.inline.is_empty()
+        {
+            no_loop_of_answers(core, event, &reserved, origin, answer)?;
+        }
     }
     Ok(Some(reserved))
 }
@@ -233,7 +267,23 @@ fn no_loop(core: &Core, event: &Event, reserved: &Reserved, origin: &Origin) -> 
     if rooms.is_empty() && coming.is_empty() {
         return Ok(());
     }
-    let on = On { rooms, coming, key: event.key().into(), tracker: None };
+    let on = On { rooms, coming, key: event.key().into(), ..On::default() };
+    may_wait(core, event, origin, on)
+}
+
+/// Refuses a request that only handlers could answer that wait for this one.
+fn no_loop_of_answers(
+    core: &Core,
+    event: &Event,
+    reserved: &Reserved,
+    origin: &Origin,
+    answer: &Arc<Slot>,
+) -> Result<(), PublishError> {
+    let (coming, answer) = (reserved.wanting().cloned().collect(), Some(Arc::clone(answer)));
+    may_wait(core, event, origin, On { coming, key: event.key().into(), answer, ..On::default() })
+}
+
+fn may_wait(core: &Core, event: &Event, origin: &Origin, on: On) -> Result<(), PublishError> {
     match core.waits.begin(origin, on) {
         Ok(_) => Ok(()),
         Err(cycle) => Err(PublishError::Cycle { event: event.clone(), path: cycle.path }),
@@ -244,12 +294,15 @@ fn no_loop(core: &Core, event: &Event, reserved: &Reserved, origin: &Origin) -> 
 pub(crate) fn publish_own(core: &Core, event: Event) {
     let event = event.with_stamp(&Stamp { source: core.source.clone(), cause: None });
     let matched = core.routes.lookup(&event);
-    if matched.is_empty() {
+    if matched.is_empty() && !core.awaited.wants(&event) {
         return;
     }
     let Some(passage) = core.turnstile.pass() else { return };
     event.set_seq(passage.seq);
     matched.published.fetch_add(1, Relaxed);
+    if core.awaited.any() {
+        core.awaited.offer(&event, &matched);
+    }
     let load = Load::of(event.weight(event.bytes_of_it()));
     let trouble = dispatch::deliver(core, &matched, event, load, None, false).trouble.unwrap_or_default();
     for subscriber in &trouble.ended {

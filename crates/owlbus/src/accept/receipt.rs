@@ -59,6 +59,10 @@ impl Tracked {
         Self { receipt, tracker, waits: Arc::clone(&bus.core().waits), origin: bus.origin(), key }
     }
 
+    pub(crate) fn tracker(&self) -> &Arc<Tracker> {
+        &self.tracker
+    }
+
     /// The receipt alone.
     #[must_use]
     pub fn into_receipt(self) -> Receipt {

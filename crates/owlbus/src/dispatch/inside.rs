@@ -34,14 +34,21 @@ pub(crate) struct Inside {
 impl Inside {
     /// `None` where there is no such code.
     pub(crate) fn enter(matched: &Rc<Matched>, event: &Event) -> Option<Self> {
-        matched.runs_code.then(|| {
-            let frame = Frame { event: event.clone(), matched: Rc::clone(matched), at: 0 };
-            INSIDE.with(|frames| {
-                let mut frames = frames.borrow_mut();
-                frames.push(frame);
-                DEPTH.with(|depth| depth.set(frames.len()));
-                Self { depth: frames.len() - 1 }
-            })
+        matched.runs_code.then(|| Self::begin(matched, event, 0))
+    }
+
+    /// Notes that code of a wait runs, which is no subscription.
+    pub(crate) fn wait(matched: &Rc<Matched>, event: &Event) -> Self {
+        Self::begin(matched, event, usize::MAX)
+    }
+
+    fn begin(matched: &Rc<Matched>, event: &Event, at: usize) -> Self {
+        let frame = Frame { event: event.clone(), matched: Rc::clone(matched), at };
+        INSIDE.with(|frames| {
+            let mut frames = frames.borrow_mut();
+            frames.push(frame);
+            DEPTH.with(|depth| depth.set(frames.len()));
+            Self { depth: frames.len() - 1 }
         })
     }
 

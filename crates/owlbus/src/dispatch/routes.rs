@@ -26,7 +26,7 @@ use super::{
     subscriber::{Subscriber, SubscriberId},
     tree::TopicTree,
 };
-use crate::{event::Event, stats::TopicCounts, topic::Topic};
+use crate::{event::Event, request::is_reply_topic, stats::TopicCounts, topic::Topic};
 
 /// The subscriptions that want events of one topic and one type, and the counter of that topic.
 pub(crate) struct Matched {
@@ -38,6 +38,8 @@ pub(crate) struct Matched {
     pub(crate) banded: bool,
     /// Whether publishing runs code of users: a filter, or an inline handler.
     pub(crate) runs_code: bool,
+    /// Whether the topic is that of the answers to one request.
+    pub(crate) is_reply: bool,
     pub(crate) published: Arc<AtomicU64>,
 }
 
@@ -49,6 +51,7 @@ impl Matched {
         Self {
             banded: queued.first().map(|first| first.band) != queued.last().map(|last| last.band),
             runs_code: !inline.is_empty() || queued.iter().any(|subscriber| subscriber.filter.is_some()),
+            is_reply: false,
             inline,
             queued,
             published,
@@ -121,6 +124,10 @@ impl Routes {
 
     fn look_up_anew(&self, version: u64, topic: &Topic, event_type: &str) -> Rc<Matched> {
         let matched = Rc::new(self.find(topic, event_type));
+        // The topic of one request does not come again, and need not push out another.
+        if matched.is_reply {
+            return matched;
+        }
         let known = Known {
             version,
             topic: topic.clone(),
@@ -148,7 +155,9 @@ impl Routes {
         let subscribers =
             ids.iter().filter_map(|id| table.subscribers.get(id)).filter(wants_type).cloned().collect();
         drop(table);
-        Matched::new(subscribers, self.counts.of(topic))
+        let is_reply = is_reply_topic(topic);
+        let published = if is_reply { self.counts.of_others() } else { self.counts.of(topic) };
+        Matched { is_reply, ..Matched::new(subscribers, published) }
     }
 
     /// Adds a subscription under its name, or gives it back where the name is taken.

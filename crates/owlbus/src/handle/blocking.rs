@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use super::{
     attempt::panicked,
     content::Content,
-    delivery::Delivery,
+    delivery::{Delivery, replied},
     handler::Handler,
     origin::{on_behalf_of, origin},
 };
@@ -34,11 +34,13 @@ where
     const BLOCKS: bool = true;
 
     async fn handle(&self, delivery: Delivery<T>) -> Result<Outcome, HandlerError> {
-        let (function, origin) = (Arc::clone(&self.0), origin());
-        let call = spawn_blocking(move || on_behalf_of(origin, || function(delivery).into_outcome()));
-        call.await.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => Err(HandlerError::permanent(panicked(panic))),
-            Err(cancelled) => Err(HandlerError::temporary(cancelled)),
-        })
+        let (function, origin, asker) = (Arc::clone(&self.0), origin(), delivery.asker());
+        let wanted = asker.is_some();
+        let call = spawn_blocking(move || on_behalf_of(origin, || function(delivery).into_answer(wanted)));
+        let (said, reply) = call.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => (Err(HandlerError::permanent(panicked(panic))), None),
+            Err(cancelled) => (Err(HandlerError::temporary(cancelled)), None),
+        });
+        replied(asker, said, reply).await
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     clock::Moment,
     event::{ContentError, Event, IntoEvent},
     journal::Seq,
+    settle::{HandlerError, Outcome},
 };
 
 /// One event on its way to one handler.
@@ -161,7 +162,8 @@ impl<T> Delivery<T> {
         self.send(event.into_event()).await
     }
 
-    /// Publishes the answer to this event: a child of it, under the topic it wants replies on.
+    /// Publishes the answer to this event: a child of it, under the topic it wants replies on. Where a
+    /// [`request`](Bus::request) waits for it there, that gets it.
     ///
     /// # Errors
     ///
@@ -180,6 +182,20 @@ impl<T> Delivery<T> {
     /// The event as it came over the bus.
     fn accepted(&self) -> &Event {
         self.accepted.as_ref().unwrap_or(&self.event)
+    }
+
+    /// The delivery once more, to reply with what its handler returns; `None` where the event wants no reply.
+    pub(super) fn asker(&self) -> Option<Box<Delivery>> {
+        self.accepted().reply_to()?;
+        Some(Box::new(Delivery {
+            event: self.event.clone(),
+            accepted: self.accepted.clone(),
+            seat: Arc::clone(&self.seat),
+            attempt: self.attempt,
+            turn: self.turn,
+            extensions: Extensions::default(),
+            content: PhantomData,
+        }))
     }
 
     async fn send(&self, event: Event) -> Result<Receipt, PublishError> {
@@ -227,4 +243,17 @@ impl<T> fmt::Debug for Delivery<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Delivery({} to {}, attempt {})", self.event, self.subscription(), self.attempt)
     }
+}
+
+/// What a handler said, once the reply it returned is published, where one was wanted.
+pub(super) async fn replied(
+    asker: Option<Box<Delivery>>,
+    said: Result<Outcome, HandlerError>,
+    reply: Option<Event>,
+) -> Result<Outcome, HandlerError> {
+    if let (Some(asker), Some(reply)) = (asker, reply) {
+        // Few handlers reply, so all the others need not have room for it.
+        Box::pin(asker.reply(reply)).await?;
+    }
+    said
 }

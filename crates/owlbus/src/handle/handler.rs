@@ -2,7 +2,10 @@
 
 use std::future::Future;
 
-use super::{content::Content, delivery::Delivery};
+use super::{
+    content::Content,
+    delivery::{Delivery, replied},
+};
 use crate::settle::{HandlerError, IntoOutcome, Outcome};
 
 /// The code that runs for each delivery of a subscription.
@@ -43,6 +46,8 @@ where
     R: Future<Output: IntoOutcome> + Send,
 {
     async fn handle(&self, delivery: Delivery<T>) -> Result<Outcome, HandlerError> {
-        self(delivery).await.into_outcome()
+        let asker = delivery.asker();
+        let (said, reply) = self(delivery).await.into_answer(asker.is_some());
+        replied(asker, said, reply).await
     }
 }

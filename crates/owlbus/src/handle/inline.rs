@@ -13,13 +13,17 @@ use super::{
     content::Content,
 };
 use crate::{
+    accept::answer_now,
     bus::Core,
     dispatch::{Closable, Subscriber, transformed},
     event::Event,
     settle::{HandlerError, IntoOutcome, Outcome, Settlement, settle_inline},
 };
 
-type Code = dyn Fn(&Event) -> Result<Outcome, HandlerError> + Send + Sync;
+type Code = dyn Fn(&Event) -> Result<Said, HandlerError> + Send + Sync;
+
+/// What a handler said, and the reply it returned where one was wanted.
+type Said = (Outcome, Option<Event>);
 
 /// A function that publishers call, from as many threads as they are, and what came of that.
 pub(crate) struct Inline {
@@ -51,7 +55,8 @@ impl Inline {
     {
         let code: Arc<Code> = Arc::new(move |event: &Event| {
             let content = T::of(event).map_err(HandlerError::permanent)?;
-            function(content).into_outcome()
+            let (said, reply) = function(content).into_answer(event.reply_to().is_some());
+            Ok((said?, reply))
         });
         Self {
             call: Arc::downgrade(&code),
@@ -82,6 +87,11 @@ impl Inline {
         // This may be the last hold of it, and what it holds is of the user.
         let_go(code);
         let said = said.unwrap_or_else(|panic| Err(HandlerError::permanent(panicked(panic))));
+        let said = said.and_then(|(outcome, reply)| {
+            let reply = reply.map(|reply| event.reply(reply)).transpose()?;
+            reply.map(|reply| answer_now(core, reply)).transpose()?;
+            Ok(outcome)
+        });
         let settlement = settle_inline(core, subscriber, event, said);
         let counter = match settlement {
             Settlement::Done => &self.done,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::HandlerError;
+use crate::event::{Event, IntoEvent};
 
 /// What became of one delivery, in the words of its handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +26,13 @@ pub enum Outcome {
 }
 
 /// What a handler may return: nothing, `Result<(), HandlerError>`, an [`Outcome`], or a `Result` of one.
+///
+/// Or a `Result` of what can be published: where the event it handled wants a reply, that is the reply, published before the
+/// delivery is settled as `Done`; as with [`Delivery::reply`](crate::Delivery::reply), it has failed where that fails. Where
+/// nobody wants a reply, it is let go.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
-    note = "return `Result<(), HandlerError>`, an `Outcome`, a `Result<Outcome, HandlerError>`, or nothing",
+    note = "return `Result<(), HandlerError>`, an `Outcome`, a `Result<Outcome, HandlerError>`, a `Result` of an event to reply with, or nothing",
     note = "`?` turns every `std::error::Error` into a `HandlerError`; for `anyhow::Error` and boxed errors use `.map_err(HandlerError::temporary)` or `permanent`"
 )]
 pub trait IntoOutcome {
@@ -37,6 +42,15 @@ pub trait IntoOutcome {
     ///
     /// What the handler failed with.
     fn into_outcome(self) -> Result<Outcome, HandlerError>;
+
+    /// The same, and the reply, where one is wanted.
+    #[doc(hidden)]
+    fn into_answer(self, _wanted: bool) -> (Result<Outcome, HandlerError>, Option<Event>)
+    where
+        Self: Sized,
+    {
+        (self.into_outcome(), None)
+    }
 }
 
 impl IntoOutcome for () {
@@ -60,5 +74,18 @@ impl IntoOutcome for Result<Outcome, HandlerError> {
 impl IntoOutcome for Result<(), HandlerError> {
     fn into_outcome(self) -> Result<Outcome, HandlerError> {
         self.map(|()| Outcome::Done)
+    }
+}
+
+impl<R: IntoEvent> IntoOutcome for Result<R, HandlerError> {
+    fn into_outcome(self) -> Result<Outcome, HandlerError> {
+        self.map(|_| Outcome::Done)
+    }
+
+    fn into_answer(self, wanted: bool) -> (Result<Outcome, HandlerError>, Option<Event>) {
+        match self {
+            Ok(reply) => (Ok(Outcome::Done), wanted.then(|| reply.into_event())),
+            Err(error) => (Err(error), None),
+        }
     }
 }

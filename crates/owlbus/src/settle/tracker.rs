@@ -95,6 +95,13 @@ impl Tracker {
         unfinished.map(|one| Arc::clone(&one.subscriber.name)).collect()
     }
 
+    /// Names of those that have not settled it.
+    pub(crate) fn unsettled(&self) -> Vec<Arc<str>> {
+        let deliveries = self.deliveries.lock();
+        let unsettled = deliveries.iter().filter(|one| !one.stage.is_over());
+        unsettled.map(|one| Arc::clone(&one.subscriber.name)).collect()
+    }
+
     /// Waits until every delivery is settled.
     pub(crate) async fn settled(&self) -> Vec<Settled> {
         self.until(Stage::is_over).await;

@@ -1,0 +1,126 @@
+//! A wait for one event.
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until}; // sleeps: until who waits has waited as long as he said.
+
+use super::{
+    awaited::{Awaited, Registered},
+    error::WaitError,
+    slot::{Asks, Closed},
+};
+use crate::{
+    clock,
+    event::Event,
+    handle::Content,
+    topic::{Pattern, TopicError},
+    typed::TypedEvent,
+};
+
+/// A wait for one event: a future of the first that matches, of all that are published after the wait was made.
+///
+/// From [`Bus::wait_for`](crate::Bus::wait_for) and [`Bus::wait_for_type`](crate::Bus::wait_for_type), which register it. So
+/// what is published before it is awaited is not missed. Dropping it ends the wait. It is no subscription: it takes no
+/// part in what is counted and waited for, and does not keep the bus.
+#[must_use = "it waits from now on, but gives the event only to who awaits it"]
+pub struct WaitFor<T = Event> {
+    /// Gone when the wait is over.
+    registered: Option<Registered>,
+    /// The first pattern that is none.
+    error: Option<TopicError>,
+    /// How long it waits, and until when.
+    timeout: Option<(Duration, Instant)>,
+    /// Made when it is first awaited, for it takes a runtime.
+    sleep: Option<Pin<Box<Sleep>>>,
+    content: PhantomData<fn() -> T>,
+}
+
+/// How many events it keeps until it is awaited, so that a filter that is added meanwhile finds the one it is for.
+const KEPT: usize = 16;
+
+impl WaitFor<Event> {
+    pub(crate) fn topics(awaited: &Arc<Awaited>, patterns: Result<Vec<Pattern>, TopicError>) -> Self {
+        match patterns {
+            Ok(patterns) => Self::new(Some(awaited.register(Asks::Topics(patterns), KEPT)), None),
+            Err(error) => Self::new(None, Some(error)),
+        }
+    }
+}
+
+impl<T: TypedEvent> WaitFor<T> {
+    pub(crate) fn of_type(awaited: &Arc<Awaited>) -> Self {
+        // What does not decode into a T is not meant.
+        Self::new(Some(awaited.register(Asks::Types(T::TYPES), KEPT)), None).filter(|_| true)
+    }
+}
+
+impl<T: Content> WaitFor<T> {
+    fn new(registered: Option<Registered>, error: Option<TopicError>) -> Self {
+        Self { registered, error, timeout: None, sleep: None, content: PhantomData }
+    }
+
+    /// Waits for an event that this agrees with too. Default: any.
+    ///
+    /// It runs in the publisher, and in here for the first 16 events that came since the wait was made: so write it in the same
+    /// expression. An event it panics at is passed over.
+    pub fn filter(self, predicate: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
+        if let Some(registered) = &self.registered {
+            let agrees = move |event: &Event| T::of(event).is_ok_and(&predicate);
+            registered.slot().narrow(Arc::new(agrees));
+        }
+        self
+    }
+
+    /// Gives up after so long from now, with [`WaitError::TimedOut`]; an event that is there by then is given all the same,
+    /// however late that is. Default: waits until the bus is closed. Awaiting it needs tokio's time.
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.timeout = Some((after, clock::deadline(after)));
+        self
+    }
+}
+
+impl<T> Future for WaitFor<T> {
+    type Output = Result<Event, WaitError>;
+
+    /// # Panics
+    ///
+    /// When it is polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Some(error) = this.error.take() {
+            return Poll::Ready(Err(error.into()));
+        }
+        let registered = this.registered.as_ref().expect("a wait is not polled after it was ready");
+        registered.slot().settle_for_one();
+        let ended = match registered.slot().poll(cx) {
+            Poll::Ready(Ok(event)) => Ok(event),
+            Poll::Ready(Err(Closed)) => Err(WaitError::Closed),
+            Poll::Pending => {
+                let Some((after, deadline)) = this.timeout else { return Poll::Pending };
+                let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+                match sleep.as_mut().poll(cx) {
+                    Poll::Ready(()) => Err(WaitError::TimedOut { after }),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        };
+        this.registered = None;
+        Poll::Ready(ended)
+    }
+}
+
+impl<T> fmt::Debug for WaitFor<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitFor")
+            .field("timeout", &self.timeout.map(|(after, _)| after))
+            .finish_non_exhaustive()
+    }
+}
