@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep_until}; // sleeps: until a handler has had its time.
+use tokio::time::{Instant, Sleep, sleep_until}; // sleeps: until a handler has had its time.
 
 use super::{
     content::Content,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock,
-    dispatch::{Subscriber, Transform, transformed},
+    dispatch::{Transform, transformed},
     event::{Escaped, Event},
     settle::{HandlerError, Outcome},
 };
@@ -27,7 +27,7 @@ use crate::{
 /// Runs the handler once for an event, and gives what it said and, where anybody could tell, when it began; a panic is an
 /// error like any other, and so is taking too long.
 ///
-/// A timer is set when the handler suspends for the first time, so one that is ready at once has none. `timed` says
+/// The alarm is set when the handler suspends for the first time, so one that is ready at once needs none. `timed` says
 /// whether the clock is read before; else the attempt counts from that first time on.
 pub(crate) async fn attempt<T: Content, H: Handler<T>>(
     handler: &H,
@@ -36,83 +36,59 @@ pub(crate) async fn attempt<T: Content, H: Handler<T>>(
     event: Event,
     number: u32,
     timed: bool,
+    mut alarm: Pin<&mut Option<Sleep>>,
 ) -> (Result<Outcome, HandlerError>, Option<Instant>) {
     let subscriber = seat.subscription.subscriber();
-    let started = timed.then(Instant::now);
-    let mut call = pin!(Some(contained(async {
+    let mut started = timed.then(Instant::now);
+    let mut call = pin!(Some(async {
         let accepted = transform.map(|_| event.clone());
         let event = transformed(transform, event);
         let delivery =
             Delivery::new(event, accepted, Arc::clone(seat), number).map_err(HandlerError::permanent)?;
         handler.handle(delivery).await
-    })));
-    match poll_fn(|cx| Poll::Ready(poll_some(call.as_mut(), cx))).await {
-        Poll::Ready(said) => (said, started),
-        Poll::Pending => {
-            let now = Instant::now();
-            let said = in_time(call, subscriber, now, H::BLOCKS).await;
-            (said, started.or(Some(now)))
-        }
-    }
-}
-
-/// Drives a call that has suspended once, for as long as it may take.
-async fn in_time<F>(
-    mut call: Pin<&mut Option<F>>,
-    subscriber: &Subscriber,
-    now: Instant,
-    blocks: bool,
-) -> Result<Outcome, HandlerError>
-where
-    F: Future<Output = Result<Outcome, HandlerError>>,
-{
-    let Some(limit) = subscriber.timeout else {
-        suspend().await;
-        return poll_fn(|cx| poll_some(call.as_mut(), cx)).await;
-    };
-    let until = now.checked_add(limit).unwrap_or_else(|| clock::deadline(limit));
-    let mut alarm = pin!(sleep_until(until));
-    let mut suspended = false;
+    }));
     let said = poll_fn(|cx| {
-        // It was polled just before, and is to be woken first.
-        if std::mem::replace(&mut suspended, true)
-            && let Poll::Ready(said) = poll_some(call.as_mut(), cx)
-        {
+        if let Poll::Ready(said) = poll_contained(call.as_mut(), cx) {
             return Poll::Ready(Some(said));
         }
-        alarm.as_mut().poll(cx).map(|()| None)
+        let Some(limit) = subscriber.timeout else { return Poll::Pending };
+        if alarm.is_none() {
+            let now = Instant::now();
+            started.get_or_insert(now);
+            alarm.set(Some(sleep_until(now.checked_add(limit).unwrap_or_else(|| clock::deadline(limit)))));
+        }
+        let rings = alarm.as_mut().as_pin_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
+        if rings { Poll::Ready(None) } else { Poll::Pending }
     })
     .await;
-    if let Some(said) = said {
-        return said;
+    if alarm.is_some() {
+        alarm.set(None);
     }
-    if blocks {
+    if let Some(said) = said {
+        return (said, started);
+    }
+    if H::BLOCKS {
         // The thread cannot be taken away: the worker, and the key, stay with it until it returns.
         tracing::warn!(subscription = %Escaped(&subscriber.name), "a blocking handler has overrun its timeout");
-        _ = poll_fn(|cx| poll_some(call.as_mut(), cx)).await;
+        _ = poll_fn(|cx| poll_contained(call.as_mut(), cx)).await;
     }
     // What it held is of the user.
     if catch_unwind(AssertUnwindSafe(|| call.set(None))).is_err() {
         tracing::warn!(subscription = %Escaped(&subscriber.name), "a handler panicked when it was cancelled");
     }
-    Err(HandlerError::temporary(TimedOut { limit }))
+    let limit = subscriber.timeout.unwrap_or_default();
+    (Err(HandlerError::temporary(TimedOut { limit })), started)
 }
 
-/// Drives a call that is still there.
-fn poll_some<F>(call: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<Result<Outcome, HandlerError>>
+/// Drives a call, and turns its panic into an error. After a panic it is dropped, never polled again, so nobody sees what
+/// the panic left half done.
+fn poll_contained<F>(call: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<Result<Outcome, HandlerError>>
 where
     F: Future<Output = Result<Outcome, HandlerError>>,
 {
-    match call.as_pin_mut() {
-        Some(call) => call.poll(cx),
-        None => Poll::Pending,
-    }
-}
-
-/// Gives way once, without asking to be woken: whoever was polled before will be.
-async fn suspend() {
-    let mut suspended = false;
-    poll_fn(|_| if std::mem::replace(&mut suspended, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    let Some(call) = call.as_pin_mut() else { return Poll::Pending };
+    catch_unwind(AssertUnwindSafe(|| call.poll(cx)))
+        .unwrap_or_else(|panic| Poll::Ready(Err(HandlerError::permanent(panicked(panic)))))
 }
 
 /// A handler took too long.
@@ -129,13 +105,8 @@ pub(crate) async fn contained<F>(future: F) -> Result<Outcome, HandlerError>
 where
     F: Future<Output = Result<Outcome, HandlerError>>,
 {
-    let mut future = pin!(future);
-    // After a panic the future is dropped, never polled again, so nobody sees what the panic left half done.
-    poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-            .unwrap_or_else(|panic| Poll::Ready(Err(HandlerError::permanent(panicked(panic)))))
-    })
-    .await
+    let mut call = pin!(Some(future));
+    poll_fn(|cx| poll_contained(call.as_mut(), cx)).await
 }
 
 /// Drops what may hold values of users, whose `Drop` may panic.

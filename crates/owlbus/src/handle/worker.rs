@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     dispatch::{Code, Subscriber},
-    settle::{expire, settle},
+    settle::{Told, expire, settle},
 };
 
 /// Takes and handles deliveries until there will be none any more.
@@ -35,12 +35,14 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
     // Held from here on: the subscription may end while a delivery runs.
     let code = subscriber.code();
     let deliveries = async {
+        // Here rather than in each delivery, most of which need none.
+        let mut alarm = pin!(None);
         while let Some(taken) = poll_fn(|cx| hand.poll_take(cx)).await {
             match taken {
                 Taken::Gap(gap) => tell(&subscriber, gap),
                 Taken::Event(queued) => {
                     let slept = hand.has_slept();
-                    handle(&*handler, &seat, &subscriber, &code, queued, slept).await;
+                    handle(&*handler, &seat, &code, queued, slept, alarm.as_mut()).await;
                 }
             }
         }
@@ -51,11 +53,12 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
 async fn handle<T: Content, H: Handler<T>>(
     handler: &H,
     seat: &Arc<Seat>,
-    subscriber: &Subscriber,
     code: &Code,
     queued: Queued,
     slept: bool,
+    alarm: Pin<&mut Option<Sleep>>,
 ) {
+    let subscriber = &**seat.subscription.subscriber();
     if queued.event.is_expired() {
         return expire(subscriber, queued);
     }
@@ -65,19 +68,26 @@ async fn handle<T: Content, H: Handler<T>>(
     origin::begin(&event);
     // In a burst nobody reads the clock for each event, unless somebody looks at failures.
     let timed = slept || subscriber.times_attempts;
-    let (said, started) = attempt(handler, seat, code.transform.as_ref(), event, number, timed).await;
+    let (said, started) = attempt(handler, seat, code.transform.as_ref(), event, number, timed, alarm).await;
     let Some(queued) = running.queued.take() else { return };
     let settled = settle(seat.subscription.core(), subscriber, code, queued, started, said);
-    for told in settled.told {
-        let limit = subscriber.timeout.unwrap_or(Duration::MAX);
-        if tokio::time::timeout(limit, told).await.is_err() {
-            tracing::warn!(subscription = %subscriber.name, "an on_error function took too long, and was cancelled");
-        }
+    if !settled.told.is_empty() {
+        Box::pin(tell_the_rest(subscriber, settled.told)).await;
     }
     origin::end();
     // The retries belong to the one event it is for.
     if settled.for_good && subscriber.claimed.is_some() {
         seat.subscription.unsubscribe();
+    }
+}
+
+/// Lets functions that await be told of a failure, each for as long as an attempt may take.
+async fn tell_the_rest(subscriber: &Subscriber, rest: Vec<Told>) {
+    let limit = subscriber.timeout.unwrap_or(Duration::MAX);
+    for told in rest {
+        if tokio::time::timeout(limit, told).await.is_err() {
+            tracing::warn!(subscription = %subscriber.name, "an on_error function took too long, and was cancelled");
+        }
     }
 }
 
