@@ -157,12 +157,30 @@ impl Entries {
 
 /// Publishes what is due, in order, until nothing is left. Holds the core only: it keeps no bus alive.
 async fn mind(core: Arc<Core>) {
+    let mut minder = Minder { core, ended: false };
     loop {
+        let core = &minder.core;
         let change = core.agenda.changed.notified();
         match core.agenda.next() {
-            Next::Due(event) => publish_in_order(&core, event),
+            Next::Due(event) => publish_in_order(core, event),
             Next::Later(due) => _ = timeout_at(due, change).await,
-            Next::Nothing => return,
+            Next::Nothing => break,
+        }
+    }
+    minder.ended = true;
+}
+
+/// The task that minds the time. Where its runtime ends before the bus does, the next delay starts another.
+struct Minder {
+    core: Arc<Core>,
+    /// Whether it ended by itself, and said so.
+    ended: bool,
+}
+
+impl Drop for Minder {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.core.agenda.lock().minded = false;
         }
     }
 }

@@ -131,6 +131,7 @@ impl<'a> Waiting<'a> {
         let on = On {
             rooms: self.rooms.iter().map(|wait| (Arc::clone(&wait.subscriber), wait.ticket())).collect(),
             tracker: self.attempts.as_ref().map(|attempts| Arc::clone(&attempts.tracker)),
+            first_attempts: true,
             key: self.key.clone(),
             ..On::default()
         };

@@ -128,8 +128,11 @@ impl Dispatched {
             match subscriber.inline.as_ref().and_then(|inline| inline.handle(core, subscriber, event)) {
                 Some(settlement) => {
                     self.matched += 1;
+                    let was_called = settlement != Settlement::Expired;
                     self.over(place, settlement);
-                    if subscriber.claimed.is_some() {
+                    if !was_called {
+                        subscriber.unclaim();
+                    } else if subscriber.claimed.is_some() {
                         self.trouble().ended.push(Arc::clone(subscriber));
                     }
                 }

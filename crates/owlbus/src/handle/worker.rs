@@ -60,7 +60,10 @@ async fn handle<T: Content, H: Handler<T>>(
 ) {
     let subscriber = &**seat.subscription.subscriber();
     if queued.event.is_expired() {
-        return expire(subscriber, queued);
+        if expire(subscriber, queued) {
+            seat.subscription.unsubscribe();
+        }
+        return;
     }
     let event = queued.event.clone();
     let number = queued.past().map_or(1, |past| past.attempts.len() as u32 + 1);
@@ -72,6 +75,8 @@ async fn handle<T: Content, H: Handler<T>>(
     let Some(queued) = running.queued.take() else { return };
     let settled = settle(seat.subscription.core(), subscriber, code, queued, started, said);
     if !settled.told.is_empty() {
+        // This worker does not come back at once for what its delivery held back.
+        subscriber.mailbox.wake_another();
         Box::pin(tell_the_rest(subscriber, settled.told)).await;
     }
     origin::end();
@@ -159,7 +164,7 @@ impl Hand {
             };
             self.asleep = true;
             self.slept = true;
-            self.subscriber.waits.recheck();
+            self.subscriber.waits.recheck(self.subscriber.id);
             let Some(until) = until else { return Poll::Pending };
             ready!(self.poll_alarm(until, cx));
         }

@@ -84,12 +84,16 @@ pub(crate) fn settle(
     fail(core, subscriber, code, queued, started.unwrap_or_else(Instant::now), error, asked)
 }
 
-/// Settles a delivery that nobody wants any more.
-pub(crate) fn expire(subscriber: &Subscriber, mut queued: Queued) {
+/// Settles a delivery that nobody wants any more. Says whether that was the event of a subscription for one.
+pub(crate) fn expire(subscriber: &Subscriber, mut queued: Queued) -> bool {
+    let was_tried = queued.past().is_some();
     finished(subscriber, &mut queued, Finish::Expired, Settlement::Expired);
-    // A subscription for one event waits for one that it can have.
-    subscriber.unclaim();
     let_go(queued);
+    // One that was never tried leaves the subscription to another.
+    if !was_tried {
+        subscriber.unclaim();
+    }
+    was_tried && subscriber.claimed.is_some()
 }
 
 /// Has a delivery tried again whose attempt failed, or makes it a dead letter.

@@ -10,7 +10,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::settlement::{Settled, Settlement};
 use crate::{
     clock,
-    dispatch::Subscriber,
+    dispatch::{Subscriber, SubscriberId},
     handle::{DropReason, Front},
     sync::Mutex,
 };
@@ -116,10 +116,11 @@ impl Tracker {
         settled.collect()
     }
 
-    /// The deliveries that are not settled, and where they are.
-    pub(crate) fn pending(&self) -> Vec<Pending> {
+    /// The deliveries that are not settled, or whose first attempt has not ended, and where they are.
+    pub(crate) fn pending(&self, first_attempts: bool) -> Vec<Pending> {
         let deliveries = self.deliveries.lock();
-        let pending = deliveries.iter().filter_map(|one| match one.stage {
+        let waited_for = deliveries.iter().filter(|one| !first_attempts || one.stage.is_first());
+        let pending = waited_for.filter_map(|one| match one.stage {
             Stage::Waiting | Stage::Postponed => Some(Pending::Waiting(Arc::clone(&one.subscriber))),
             Stage::Running { worker, .. } | Stage::Again { worker } => {
                 Some(Pending::Running(Runner { subscriber: Arc::clone(&one.subscriber), worker }))
@@ -127,6 +128,11 @@ impl Tracker {
             Stage::Over(_) | Stage::Never => None,
         });
         pending.collect()
+    }
+
+    /// Whether a subscription is one of those it goes to.
+    pub(crate) fn goes_to(&self, id: SubscriberId) -> bool {
+        self.deliveries.lock().iter().any(|one| one.subscriber.id == id)
     }
 
     /// A worker has begun with the delivery at a place.

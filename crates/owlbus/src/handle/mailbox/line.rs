@@ -72,6 +72,9 @@ pub(super) trait Line: Send {
     /// The events of a lane, in no order.
     fn events(&self, lane: Lane) -> Box<dyn Iterator<Item = &Queued> + '_>;
 
+    /// The events whose turn it is and that may be held back by their bands.
+    fn heads(&self) -> Box<dyn Iterator<Item = &Queued> + '_>;
+
     /// Removes every event, by lane, each lane in its order; gaps are forgotten.
     fn clear(&mut self) -> Vec<Queued>;
 

@@ -36,8 +36,8 @@ impl Mailbox {
         let lanes = LANES.into_iter().filter(|lane| !plain || *lane == super::Lane::Normal);
         let fronts: Vec<Front> = lanes.map(|lane| work.line.front(lane)).collect();
         let soon = |front: &Front| !matches!(front, Front::Nothing | Front::Held(None));
-        let held = LANES.into_iter().flat_map(|lane| work.line.events(lane));
-        let held = held.filter_map(|queued| queued.watched()).map(|watched| watched.runners_before());
+        let held =
+            work.line.heads().filter_map(|queued| queued.watched()).map(|watched| watched.runners_before());
         Some(Standing {
             running,
             workers,

@@ -85,6 +85,10 @@ impl Line for Arrival {
         Box::new(self.lanes[lane as usize].iter().filter_map(Entry::event))
     }
 
+    fn heads(&self) -> Box<dyn Iterator<Item = &Queued> + '_> {
+        Box::new(self.lanes.iter().filter_map(|entries| entries.front()?.event()))
+    }
+
     fn clear(&mut self) -> Vec<Queued> {
         self.lanes.iter_mut().flat_map(|entries| entries.drain(..)).filter_map(Entry::into_event).collect()
     }

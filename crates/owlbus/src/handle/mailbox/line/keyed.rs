@@ -200,6 +200,10 @@ impl Line for Keyed {
         Box::new(self.lanes[lane as usize].events().map(|(_, queued)| queued))
     }
 
+    fn heads(&self) -> Box<dyn Iterator<Item = &Queued> + '_> {
+        Box::new(self.lanes.iter().flat_map(|lane| lane.held.values()))
+    }
+
     fn clear(&mut self) -> Vec<Queued> {
         let mut left = Vec::new();
         for lane in &mut self.lanes {
