@@ -614,3 +614,138 @@ async fn a_crowd_that_publishes_to_itself_always_comes_to_an_end() {
     // The first timeout would have taken that long.
     assert!(begun.elapsed() < Duration::from_secs(5), "somebody waited for a timeout: {:?}", begun.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn however_many_wait_for_each_other_it_is_told_at_once() {
+    let (begun, bus, (heard, notes)) = (Instant::now(), Bus::in_memory(), Notes::pair());
+    let door = Door::closed();
+    let workers = 16;
+    for (name, other) in [("ping", "pong"), ("pong", "ping")] {
+        let (notes, door) = (notes.clone(), door.clone());
+        let handler = move |delivery: Delivery| {
+            let (notes, door) = (notes.clone(), door.clone());
+            async move {
+                if n(&delivery) == 0 {
+                    door.pass().await;
+                    notes.add(matches!(told(delivery.publish(event(other, 1)).await), Told::Cycle(_)));
+                }
+            }
+        };
+        bus.on(name).name(name).concurrency(workers).mailbox(workers, BLOCK).handle(handler).await.unwrap();
+        for _ in 0..workers {
+            bus.publish(event(name, 0)).await.unwrap();
+        }
+    }
+    quiet().await;
+    door.open();
+    let heard = heard.once_there_are(2 * workers).await;
+    assert!(heard.contains(&true), "the last of them closes the loop");
+    end_at_once(bus, begun).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_outlives_its_delivery_is_nobodys() {
+    let (bus, (heard, notes), door) = (Bus::in_memory(), Notes::pair(), Door::closed());
+    let busy = door.clone();
+    let first = move |delivery: Delivery| {
+        let door = busy.clone();
+        async move {
+            if n(&delivery) == 0 {
+                let bus = delivery.bus().unwrap();
+                // Nobody waits for it.
+                tokio::spawn(async move { bus.publish(event("full", 2)).await.map(drop) });
+            } else {
+                door.pass().await;
+            }
+        }
+    };
+    bus.on("first").name("first").mailbox(2, BLOCK).handle(first).await.unwrap();
+    let full = move |delivery: Delivery| {
+        let notes = notes.clone();
+        async move {
+            if n(&delivery) == 1 {
+                tokio::time::sleep(Duration::from_secs(1)).await; // sleeps: on the paused clock.
+                notes.add(told(delivery.publish(event("first", 3)).await));
+            }
+        }
+    };
+    bus.on("full").name("full").mailbox(1, BLOCK).handle(full).await.unwrap();
+    bus.publish(event("full", 1)).await.unwrap();
+    bus.publish(event("first", 0)).await.unwrap();
+    quiet().await;
+    for number in 1..=2 {
+        bus.publish(event("first", number)).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await; // sleeps: the same.
+    assert_eq!(heard.all(), [], "`first` is busy, and will make room");
+    door.open();
+    assert_eq!(heard.once_there_are(1).await, [published(1)]);
+    end(bus).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_subscription_may_be_resumed() {
+    let (bus, (heard, notes)) = (common::patient_bus(), Notes::pair());
+    let upper = bus.on("loop").name("upper").priority(1).handle(|_: Delivery| async {}).await.unwrap();
+    let handler = move |delivery: Delivery| {
+        let notes = notes.clone();
+        async move {
+            if n(&delivery) == 0 {
+                notes.add(settled_inside(&delivery, "loop", "k").await.map(|all| all.len()));
+            }
+        }
+    };
+    let lower = bus.on("loop").name("lower").concurrency(2).handle(handler).await.unwrap();
+    let door = bus.publish(event("loop", 0));
+    door.await.unwrap();
+    upper.pause();
+    lower.pause();
+    tokio::time::sleep(Duration::from_secs(9)).await; // sleeps: on the paused clock.
+    upper.resume();
+    lower.resume();
+    assert_eq!(heard.once_there_are(1).await, [Ok(2)]);
+    end(bus).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_attempt_is_all_an_urgent_publish_waits_for() {
+    let (bus, (heard, notes), door) = (Bus::in_memory(), Notes::pair(), Door::closed());
+    let asks = {
+        let notes = notes.clone();
+        move |delivery: Delivery| {
+            let notes = notes.clone();
+            async move {
+                if n(&delivery) == 0 {
+                    let bus = delivery.bus().unwrap();
+                    let urgent = bus.event(event("urgent", 1)).priority(Priority::Immediate);
+                    notes.add(("asks", told(urgent.publish().await)));
+                }
+            }
+        }
+    };
+    bus.on("asks").name("asks").mailbox(1, BLOCK).handle(asks).await.unwrap();
+    let flaky = move |delivery: Delivery| {
+        let notes = notes.clone();
+        async move {
+            if delivery.attempt() == 1 {
+                return Err(owlbus::HandlerError::temporary("not now"));
+            }
+            notes.add(("flaky", told(delivery.publish(event("asks", 2)).await)));
+            Ok(())
+        }
+    };
+    let retry = owlbus::settle::Retry::fixed(Duration::from_millis(20));
+    bus.on("urgent").name("flaky").retry(retry).handle(flaky).await.unwrap();
+    let slow = door.clone();
+    let slow = move |_: Delivery| {
+        let door = slow.clone();
+        async move { door.pass().await }
+    };
+    bus.on("urgent").name("slow").handle(slow).await.unwrap();
+    bus.publish(event("asks", 0)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await; // sleeps: on the paused clock.
+    assert_eq!(heard.all(), [], "`flaky` waits for `asks`, which waits for `slow` only");
+    door.open();
+    assert_eq!(heard.once_there_are(2).await, [("asks", published(2)), ("flaky", published(1))]);
+    end(bus).await;
+}
