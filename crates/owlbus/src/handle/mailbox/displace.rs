@@ -65,15 +65,20 @@ impl Mailbox {
             Lane::Immediate => intake.urgent,
             _ => self.load(intake),
         };
-        for victim in self.lanes_of_victims(lane) {
-            let events = work.line.events(victim);
-            let goes = events.filter(|queued| queued.may_go(lane == Lane::Immediate));
-            goes.for_each(|queued| stays -= queued.load);
-        }
-        match lane {
+        let fits = |stays: Load| match lane {
             Lane::Immediate => stays.events() < super::URGENT_PLACES,
             _ => self.marks.room(stays, load),
+        };
+        let lanes = self.lanes_of_victims(lane);
+        let victims = lanes.flat_map(|victim| work.line.victims(victim, self.victim()));
+        // As a rule the first is enough.
+        for victim in victims.filter(|queued| queued.may_go(lane == Lane::Immediate)) {
+            if fits(stays) {
+                return true;
+            }
+            stays -= victim.load;
         }
+        fits(stays)
     }
 
     /// Drops an event of the lowest lane that has one.

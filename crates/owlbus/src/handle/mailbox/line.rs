@@ -69,8 +69,8 @@ pub(super) trait Line: Send {
     /// Removes an event of a lane, of those that are `Immediate` by themselves or of those that are not.
     fn remove(&mut self, lane: Lane, victim: Victim, urgent: bool) -> Option<Queued>;
 
-    /// The events of a lane, in no order.
-    fn events(&self, lane: Lane) -> Box<dyn Iterator<Item = &Queued> + '_>;
+    /// The events of a lane, those first that have to go first.
+    fn victims(&self, lane: Lane, victim: Victim) -> Box<dyn Iterator<Item = &Queued> + '_>;
 
     /// The events whose turn it is and that may be held back by their bands.
     fn heads(&self) -> Box<dyn Iterator<Item = &Queued> + '_>;

@@ -81,8 +81,12 @@ impl Line for Arrival {
         entries.remove(at?)?.into_event()
     }
 
-    fn events(&self, lane: Lane) -> Box<dyn Iterator<Item = &Queued> + '_> {
-        Box::new(self.lanes[lane as usize].iter().filter_map(Entry::event))
+    fn victims(&self, lane: Lane, victim: Victim) -> Box<dyn Iterator<Item = &Queued> + '_> {
+        let events = self.lanes[lane as usize].iter().filter_map(Entry::event);
+        match victim {
+            Victim::Oldest => Box::new(events),
+            Victim::Newest => Box::new(events.rev()),
+        }
     }
 
     fn heads(&self) -> Box<dyn Iterator<Item = &Queued> + '_> {

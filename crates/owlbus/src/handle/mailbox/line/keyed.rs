@@ -113,6 +113,29 @@ impl KeyLane {
         ready.chain(others.map(|(place, queued)| (*place, queued)))
     }
 
+    /// The events with their places, the oldest or the newest first; no more of them is looked at than is asked for.
+    fn in_order(&self, first: Victim) -> impl Iterator<Item = (Place, &Queued)> {
+        type Events<'a> = Box<dyn Iterator<Item = (Place, &'a Queued)> + 'a>;
+
+        let ready = self.ready.iter().filter_map(|(place, entry)| Some((*place, entry.event()?)));
+        let held = self.held.iter().map(|(place, queued)| (*place, queued));
+        let behind = self.behind.iter().map(|(place, queued)| (*place, queued));
+        let sources: [Events<'_>; 3] = match first {
+            Victim::Oldest => [Box::new(ready), Box::new(held), Box::new(behind)],
+            Victim::Newest => [Box::new(ready.rev()), Box::new(held.rev()), Box::new(behind.rev())],
+        };
+        let mut sources = sources.map(Iterator::peekable);
+        std::iter::from_fn(move || {
+            let places = sources.iter_mut().map(|source| source.peek().map(|(place, _)| *place)).enumerate();
+            let places = places.filter_map(|(source, place)| Some((place?, source)));
+            let (_, next) = match first {
+                Victim::Oldest => places.min()?,
+                Victim::Newest => places.max()?,
+            };
+            sources[next].next()
+        })
+    }
+
     fn len(&self) -> usize {
         self.ready.len() + self.held.len() + self.behind.len()
     }
@@ -178,12 +201,9 @@ impl Line for Keyed {
     }
 
     fn remove(&mut self, lane: Lane, victim: Victim, urgent: bool) -> Option<Queued> {
-        let events = self.lanes[lane as usize].events();
-        let places = events.filter(|(_, queued)| queued.may_go(urgent)).map(|(place, _)| place);
-        let place = match victim {
-            Victim::Oldest => places.min()?,
-            Victim::Newest => places.max()?,
-        };
+        let mut events = self.lanes[lane as usize].in_order(victim);
+        let (place, _) = events.find(|(_, queued)| queued.may_go(urgent))?;
+        drop(events);
         let lane = &mut self.lanes[lane as usize];
         if let Some(queued) = lane.behind.remove(&place) {
             let turn = self.turns.get_mut(queued.event.key());
@@ -196,8 +216,8 @@ impl Line for Keyed {
         Some(queued)
     }
 
-    fn events(&self, lane: Lane) -> Box<dyn Iterator<Item = &Queued> + '_> {
-        Box::new(self.lanes[lane as usize].events().map(|(_, queued)| queued))
+    fn victims(&self, lane: Lane, victim: Victim) -> Box<dyn Iterator<Item = &Queued> + '_> {
+        Box::new(self.lanes[lane as usize].in_order(victim).map(|(_, queued)| queued))
     }
 
     fn heads(&self) -> Box<dyn Iterator<Item = &Queued> + '_> {
