@@ -48,7 +48,7 @@
 //!   or the loss is counted, told to the subscription as a [`Gap`], and named in the [`Receipt`].
 //! - One publisher's events reach a subscription in the order they were published, and its handler runs for one of
 //!   them at a time unless [`concurrency`](handle::On::concurrency) or [`ordered_by_key`](handle::On::ordered_by_key) say more.
-//!   Only events of another [`Priority`] overtake, and no lane waits for more than 13 starts of others.
+//!   Only events of another [`Priority`] overtake, and every lane is served within 13 starts.
 //! - A subscription of a higher [`priority`](handle::On::priority) has its first try at an event before those below.
 //! - Handlers that would wait for each other for ever are told, with their names: [`Cycle`](settle::Cycle).
 //! - A [`request`](Bus::request) gets its own answer, or fails as soon as none can come; a [`wait_for`](Bus::wait_for) finds what is

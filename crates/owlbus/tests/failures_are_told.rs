@@ -11,7 +11,7 @@ use owlbus::{
     settle::{DeadLetterQuery, ErrorKind, Failure, Next, Retry},
 };
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{Instant, advance, sleep}; // sleeps: what holds up its thread, or waits on the paused clock, says so where it does.
 
 const MILLI: Duration = Duration::from_millis(1);
 

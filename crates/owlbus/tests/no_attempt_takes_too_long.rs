@@ -15,7 +15,7 @@ use owlbus::{
     handle::{Band, TimedOut},
     settle::{DeadLetterQuery, ErrorKind, Retry, Settlement},
 };
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{Instant, advance, sleep}; // sleeps: what holds up its thread, or waits on the paused clock, says so where it does.
 
 const MILLI: Duration = Duration::from_millis(1);
 

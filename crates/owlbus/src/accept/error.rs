@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// A subscription that refuses rather than drops has no room.
+    /// A subscription that refuses rather than drops has no room; or, where the publisher does not wait, one that blocks.
     #[error("{event} was not published: the mailbox of `{subscription}` is full; publish it again later")]
     Full {
         /// The event.

@@ -5,7 +5,7 @@ use std::fmt;
 /// How urgent an event is, in the eyes of its publisher: the lane it takes in each mailbox.
 ///
 /// Within a lane events start in the order they came. `High`, `Normal` and `Deferred` share the starts of a subscription
-/// 8 to 4 to 1, so that none of them waits for more than 13 starts of others; `Immediate` goes before all of them.
+/// 8 to 4 to 1, so that each of them is served within 13 starts; `Immediate` goes before all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
     /// Before all else, in 64 places of its own in each mailbox; its publish waits for the first attempts.

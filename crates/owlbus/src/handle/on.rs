@@ -71,8 +71,9 @@ const KEYS_AT_ONCE: usize = 16;
 const BAND_WAIT: Duration = Duration::from_secs(1);
 
 /// A subscription that is being made: which events, in which order, how many at once, and what if there are too
-/// many. Ends in [`handle`](On::handle) or [`stream`](On::stream).
-#[must_use = "nothing is subscribed until `handle` or `stream` is called"]
+/// many. Ends in [`handle`](On::handle), [`handle_blocking`](On::handle_blocking), [`inline`](On::inline) or
+/// [`stream`](On::stream).
+#[must_use = "nothing is subscribed until `handle`, `handle_blocking`, `inline` or `stream` is called"]
 pub struct On<'a> {
     bus: &'a Bus,
     patterns: Result<Vec<Pattern>, TopicError>,
@@ -214,6 +215,17 @@ impl<'a> On<'a> {
     /// Every event goes to all mailboxes at once; below, it cannot start before each subscription above has had its first
     /// try at it, has missed it, or has not started within [`band_wait`](Self::band_wait). The events behind it wait too,
     /// so that their order is kept.
+    ///
+    /// ```
+    /// # async fn example(bus: owlbus::Bus) -> Result<(), owlbus::SubscribeError> {
+    /// use owlbus::{Delivery, handle::Band};
+    ///
+    /// bus.on("order.*").name("guard").priority(Band::CRITICAL).handle(|_: Delivery| async {}).await?;
+    /// bus.on("order.*").name("desk").handle(|_: Delivery| async {}).await?;
+    /// bus.on("order.*").name("log").priority(-10).handle(|_: Delivery| async {}).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn priority(mut self, priority: impl Into<Band>) -> Self {
         self.band = priority.into();
         self
@@ -390,8 +402,9 @@ impl<'a> On<'a> {
     /// Subscribes a function that runs in the publisher, before the event enters any mailbox: for cheap observers.
     ///
     /// It gets the event (`|event: &Event| …`), its data as JSON (`&serde_json::Value`) or as a type that derives `Event`,
-    /// and is called by several publishers at once. It must be quick: publishers wait for it. Its error or panic is counted
-    /// and logged, and nothing to the publisher. It publishes with [`Bus::try_publish`], at most 16 deep.
+    /// and is called by several publishers at once. It must be quick: publishers wait for it. The publisher hears nothing of
+    /// its error or panic, which is a dead letter at once and told to `on_error`. It publishes with
+    /// [`Bus::try_publish`], at most 16 deep.
     ///
     /// It has no mailbox and no worker: `concurrency`, `ordered_by_key`, `mailbox`, `mailbox_bytes`, `retry`, `timeout`,
     /// `slow_from`, `on_gap` and `band_wait` are refused. It runs on a paused bus too.

@@ -15,9 +15,10 @@ pub enum Overflow {
     },
     /// The publish fails with `PublishError::Full`, and no subscription at all gets the event.
     Reject,
-    /// The event that came last is dropped here.
+    /// The event that came last is dropped here: the new one, unless a lower lane has some that have not started.
     DropNewest,
-    /// The event that waited longest and has not started is dropped here, and the new one takes its place.
+    /// The event that waited longest in the lowest lane and has not started is dropped here, and the new one takes its
+    /// place; unless only higher lanes have any, then the new one is dropped.
     DropOldest,
 }
 
