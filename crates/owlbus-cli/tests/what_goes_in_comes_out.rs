@@ -1,4 +1,4 @@
-//! `owlbus pipe` prints every event it read: complete, in order and unaltered. Attributes keep their values, those it
+//! `owlbus pipe` prints every event it read: complete, in order but for what is more urgent, and unaltered. Attributes keep their values, those it
 //! does not know included, and data keeps every byte; only the order of the members of an object is the program's.
 
 mod common;
@@ -32,7 +32,7 @@ fn real_payloads_come_out_as_they_went_in() {
 fn what_only_the_sender_understands_is_kept() {
     let input = [
         r#"{"specversion":"1.0","id":"A-1","source":"urn:x","type":"a.b","data": { "z" : 1.10, "a" : "\u00e4\/" } }"#,
-        r#"{"specversion":"1.0","id":"2","source":"s","type":"T.done","topic":"a.b","priority":"high","data":null}"#,
+        r#"{"specversion":"1.0","id":"2","source":"s","type":"T.done","topic":"a.b","priority":"normal","data":null}"#,
         r#"{"specversion":"1.0","id":"3","source":"s","type":"a","traceparent":"00-ab-cd-01","retries":3,"dry":false}"#,
         r#"{"specversion":"1.0","id":"4","source":"s","type":"a","time":"2026-01-01T02:00:00+02:00","dataschema":"urn:y"}"#,
         r#"{"specversion":"1.0","id":"5","source":"s","type":"a","datacontenttype":"image/png","data_base64":"AAEC/w=="}"#,
@@ -40,6 +40,8 @@ fn what_only_the_sender_understands_is_kept() {
     ]
     .join("\n");
     assert_unaltered(&input, &run(&["pipe"], &input).events());
+    let urgent = r#"{"specversion":"1.0","id":"2","source":"s","type":"T.done","topic":"a.b","priority":"high","data":null}"#;
+    assert_unaltered(urgent, &run(&["pipe"], urgent).events());
 }
 
 #[test]

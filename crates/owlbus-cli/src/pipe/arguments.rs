@@ -7,8 +7,8 @@ use super::{form::Form, pointer::Pointer, size::size};
 /// Publish events from standard input, and print those that were asked for
 ///
 /// Reads events from standard input, publishes them on a bus inside this process, and prints every event that its one
-/// subscription received on standard output, in order. Several --on are one subscription: an event that matches more
-/// than one of them prints once.
+/// subscription received on standard output, in order; only events whose `priority` is higher may overtake. Several
+/// --on are one subscription: an event that matches more than one of them prints once.
 ///
 /// Input: one CloudEvents 1.0 JSON object a line. The attribute `topic`, or else `type`, is the topic. With --topic or
 /// --topic-from a line is any JSON value instead: it becomes the data of a new event, with a fresh id, the present
