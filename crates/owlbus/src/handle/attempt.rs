@@ -19,34 +19,41 @@ use super::{
 };
 use crate::{
     clock,
-    dispatch::{Transform, transformed},
+    dispatch::{Subscriber, Transform, transformed},
     event::{Escaped, Event},
     settle::{HandlerError, Outcome},
 };
 
-/// Runs the handler once for an event, and gives what it said and, where anybody could tell, when it began; a panic is an
-/// error like any other, and so is taking too long.
-///
-/// The alarm is set when the handler suspends for the first time, so one that is ready at once needs none. `timed` says
-/// whether the clock is read before; else the attempt counts from that first time on.
-pub(crate) async fn attempt<T: Content, H: Handler<T>>(
+/// Runs the handler once for an event.
+pub(crate) async fn call<T: Content, H: Handler<T>>(
     handler: &H,
     seat: &Arc<Seat>,
     transform: Option<&Transform>,
     event: Event,
     number: u32,
-    timed: bool,
+) -> Result<Outcome, HandlerError> {
+    let accepted = transform.map(|_| event.clone());
+    let event = transformed(transform, event);
+    let delivery =
+        Delivery::new(event, accepted, Arc::clone(seat), number).map_err(HandlerError::permanent)?;
+    handler.handle(delivery).await
+}
+
+/// Drives a call for as long as it may take, and gives what it said; a panic is an error like any other, and so is taking
+/// too long. `started` becomes when it first suspended, where nobody read the clock before.
+///
+/// The alarm is set when the handler suspends for the first time, so one that is ready at once needs none. Call and alarm
+/// lie with the worker, so that a delivery moves neither; both are empty afterwards.
+pub(crate) async fn in_time<F>(
+    mut call: Pin<&mut Option<F>>,
     mut alarm: Pin<&mut Option<Sleep>>,
-) -> (Result<Outcome, HandlerError>, Option<Instant>) {
-    let subscriber = seat.subscription.subscriber();
-    let mut started = timed.then(Instant::now);
-    let mut call = pin!(Some(async {
-        let accepted = transform.map(|_| event.clone());
-        let event = transformed(transform, event);
-        let delivery =
-            Delivery::new(event, accepted, Arc::clone(seat), number).map_err(HandlerError::permanent)?;
-        handler.handle(delivery).await
-    }));
+    subscriber: &Subscriber,
+    blocks: bool,
+    started: &mut Option<Instant>,
+) -> Said
+where
+    F: Future<Output = Result<Outcome, HandlerError>>,
+{
     let said = poll_fn(|cx| {
         if let Poll::Ready(said) = poll_contained(call.as_mut(), cx) {
             return Poll::Ready(Some(said));
@@ -64,31 +71,43 @@ pub(crate) async fn attempt<T: Content, H: Handler<T>>(
     if alarm.is_some() {
         alarm.set(None);
     }
-    if let Some(said) = said {
-        return (said, started);
-    }
-    if H::BLOCKS {
+    if said.is_none() && blocks {
         // The thread cannot be taken away: the worker, and the key, stay with it until it returns.
         tracing::warn!(subscription = %Escaped(&subscriber.name), "a blocking handler has overrun its timeout");
         _ = poll_fn(|cx| poll_contained(call.as_mut(), cx)).await;
     }
     // What it held is of the user.
     if catch_unwind(AssertUnwindSafe(|| call.set(None))).is_err() {
-        tracing::warn!(subscription = %Escaped(&subscriber.name), "a handler panicked when it was cancelled");
+        tracing::warn!(subscription = %Escaped(&subscriber.name), "a handler panicked when it was let go of");
     }
     let limit = subscriber.timeout.unwrap_or_default();
-    (Err(HandlerError::temporary(TimedOut { limit })), started)
+    said.unwrap_or_else(|| Said::from(Err(HandlerError::temporary(TimedOut { limit }))))
+}
+
+/// What came of an attempt. Nearly all of them are done, and small.
+pub(crate) enum Said {
+    Done,
+    Other(Box<Result<Outcome, HandlerError>>),
+}
+
+impl From<Result<Outcome, HandlerError>> for Said {
+    fn from(said: Result<Outcome, HandlerError>) -> Self {
+        match said {
+            Ok(Outcome::Done) => Said::Done,
+            other => Said::Other(Box::new(other)),
+        }
+    }
 }
 
 /// Drives a call, and turns its panic into an error. After a panic it is dropped, never polled again, so nobody sees what
 /// the panic left half done.
-fn poll_contained<F>(call: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<Result<Outcome, HandlerError>>
+fn poll_contained<F>(call: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<Said>
 where
     F: Future<Output = Result<Outcome, HandlerError>>,
 {
     let Some(call) = call.as_pin_mut() else { return Poll::Pending };
-    catch_unwind(AssertUnwindSafe(|| call.poll(cx)))
-        .unwrap_or_else(|panic| Poll::Ready(Err(HandlerError::permanent(panicked(panic)))))
+    catch_unwind(AssertUnwindSafe(|| call.poll(cx).map(Said::from)))
+        .unwrap_or_else(|panic| Poll::Ready(Said::from(Err(HandlerError::permanent(panicked(panic))))))
 }
 
 /// A handler took too long.
@@ -106,7 +125,10 @@ where
     F: Future<Output = Result<Outcome, HandlerError>>,
 {
     let mut call = pin!(Some(future));
-    poll_fn(|cx| poll_contained(call.as_mut(), cx)).await
+    match poll_fn(|cx| poll_contained(call.as_mut(), cx)).await {
+        Said::Done => Ok(Outcome::Done),
+        Said::Other(said) => *said,
+    }
 }
 
 /// Drops what may hold values of users, whose `Drop` may panic.

@@ -120,7 +120,7 @@ impl EventStream {
     fn settle(&mut self, said: Result<Outcome, HandlerError>) {
         let Some(queued) = self.given.take() else { return };
         let (core, subscriber) = (self.subscription.core(), self.subscription.subscriber());
-        settle(core, subscriber, &self.code, queued, None, said).tell(core);
+        settle(core, subscriber, &self.code, queued, None, said.into()).tell(core);
         if self.subscription.subscriber().claimed.is_some() {
             self.subscription.unsubscribe();
         }

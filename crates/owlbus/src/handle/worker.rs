@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    attempt::attempt,
+    attempt,
     content::Content,
     delivery::Seat,
     handler::Handler,
@@ -24,7 +24,7 @@ use super::{
     overflow::Gap,
 };
 use crate::{
-    dispatch::{Code, Subscriber},
+    dispatch::Subscriber,
     settle::{Told, expire, settle},
 };
 
@@ -35,55 +35,46 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
     // Held from here on: the subscription may end while a delivery runs.
     let code = subscriber.code();
     let deliveries = async {
-        // Here rather than in each delivery, most of which need none.
-        let mut alarm = pin!(None);
+        // The call and its alarm lie here, and not in each delivery: they are large, and would be moved.
+        let (mut call, mut alarm) = (pin!(None), pin!(None));
         while let Some(taken) = poll_fn(|cx| hand.poll_take(cx)).await {
-            match taken {
-                Taken::Gap(gap) => tell(&subscriber, gap),
-                Taken::Event(queued) => {
-                    let slept = hand.has_slept();
-                    handle(&*handler, &seat, &code, queued, slept, alarm.as_mut()).await;
+            let queued = match taken {
+                Taken::Gap(gap) => {
+                    tell(&subscriber, gap);
+                    continue;
                 }
+                Taken::Event(queued) => queued,
+            };
+            if queued.event.is_expired() {
+                if expire(&subscriber, queued) {
+                    seat.subscription.unsubscribe();
+                }
+                continue;
+            }
+            // In a burst nobody reads the clock for each event, unless somebody looks at failures.
+            let timed = hand.has_slept() || subscriber.times_attempts;
+            let (event, number) = (queued.event.clone(), queued.attempt());
+            let mut running = Running { subscriber: &subscriber, queued: Some(queued) };
+            origin::begin(&event);
+            let mut started = timed.then(Instant::now);
+            call.set(Some(attempt::call(&*handler, &seat, code.transform.as_ref(), event, number)));
+            let (one, limit) = (call.as_mut(), alarm.as_mut());
+            let said = attempt::in_time(one, limit, &subscriber, H::BLOCKS, &mut started).await;
+            let Some(queued) = running.queued.take() else { continue };
+            let settled = settle(seat.subscription.core(), &subscriber, &code, queued, started, said);
+            if !settled.told.is_empty() {
+                // This worker does not come back at once for what its delivery held back.
+                subscriber.mailbox.wake_another();
+                Box::pin(tell_the_rest(&subscriber, settled.told)).await;
+            }
+            origin::end();
+            // The retries belong to the one event it is for.
+            if settled.for_good && subscriber.claimed.is_some() {
+                seat.subscription.unsubscribe();
             }
         }
     };
     origin::at_work(Arc::clone(&seat), deliveries).await;
-}
-
-async fn handle<T: Content, H: Handler<T>>(
-    handler: &H,
-    seat: &Arc<Seat>,
-    code: &Code,
-    queued: Queued,
-    slept: bool,
-    alarm: Pin<&mut Option<Sleep>>,
-) {
-    let subscriber = &**seat.subscription.subscriber();
-    if queued.event.is_expired() {
-        if expire(subscriber, queued) {
-            seat.subscription.unsubscribe();
-        }
-        return;
-    }
-    let event = queued.event.clone();
-    let number = queued.past().map_or(1, |past| past.attempts.len() as u32 + 1);
-    let mut running = Running { subscriber, queued: Some(queued) };
-    origin::begin(&event);
-    // In a burst nobody reads the clock for each event, unless somebody looks at failures.
-    let timed = slept || subscriber.times_attempts;
-    let (said, started) = attempt(handler, seat, code.transform.as_ref(), event, number, timed, alarm).await;
-    let Some(queued) = running.queued.take() else { return };
-    let settled = settle(seat.subscription.core(), subscriber, code, queued, started, said);
-    if !settled.told.is_empty() {
-        // This worker does not come back at once for what its delivery held back.
-        subscriber.mailbox.wake_another();
-        Box::pin(tell_the_rest(subscriber, settled.told)).await;
-    }
-    origin::end();
-    // The retries belong to the one event it is for.
-    if settled.for_good && subscriber.claimed.is_some() {
-        seat.subscription.unsubscribe();
-    }
 }
 
 /// Lets functions that await be told of a failure, each for as long as an attempt may take.

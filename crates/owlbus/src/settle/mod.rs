@@ -30,7 +30,7 @@ use crate::{
     clock,
     dispatch::{Code, Subscriber},
     event::{Escaped, Event},
-    handle::{DropReason, Finish, Load, Queued, let_go},
+    handle::{DropReason, Finish, Load, Queued, Said, let_go},
     own_events,
 };
 
@@ -62,15 +62,18 @@ pub(crate) fn settle(
     code: &Code,
     mut queued: Queued,
     started: Option<Instant>,
-    said: Result<Outcome, HandlerError>,
+    said: Said,
 ) -> After {
-    let (error, asked) = match said {
-        Ok(Outcome::Done) => {
+    let said = match said {
+        Said::Done => {
             finished(subscriber, &mut queued, Finish::Done, Settlement::Done);
             let_go(queued);
             return After { told: Vec::new(), for_good: true };
         }
-        Ok(Outcome::Skipped) => {
+        Said::Other(said) => *said,
+    };
+    let (error, asked) = match said {
+        Ok(Outcome::Done | Outcome::Skipped) => {
             finished(subscriber, &mut queued, Finish::Skipped, Settlement::Skipped);
             let_go(queued);
             return After { told: Vec::new(), for_good: true };

@@ -125,6 +125,11 @@ impl Queued {
         self.more.as_ref()?.past.as_ref()
     }
 
+    /// The number of the attempt that is next, or under way.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.past().map_or(1, |past| past.attempts.len() as u32 + 1)
+    }
+
     /// What it has behind it, from an attempt on that began then.
     pub(crate) fn past_from(&mut self, since: Instant) -> &mut Past {
         let past = &mut self.more.get_or_insert_default().past;
