@@ -15,7 +15,10 @@ use std::{
     time::Duration,
 };
 
-use proptest::{prelude::*, test_runner::TestCaseResult};
+use proptest::{
+    prelude::*,
+    test_runner::{TestCaseResult, TestRunner},
+};
 use tokio::{runtime::Runtime, time::Instant};
 
 use super::*;
@@ -683,19 +686,20 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..config }
 }
 
-proptest! {
-    #![proptest_config(config())]
+#[test]
+fn the_mailbox_does_what_the_slow_one_does() {
+    // Not by `proptest!`, for which `PROPTEST_CASES` is the number itself.
+    TestRunner::new(config()).run(&stories(), play).unwrap_or_else(|error| panic!("{error}"));
+}
 
-    #[test]
-    fn the_mailbox_does_what_the_slow_one_does(story in stories()) {
-        let clock = CLOCK.with(|clock| clock.handle().clone());
-        let _clock = clock.enter();
-        let mut play = Play::new(&story);
-        for (number, step) in story.steps.iter().enumerate() {
-            let result = play.step(step).and_then(|()| play.check());
-            told(format_args!("step {number}"), result)?;
-        }
-        told("coming to rest", play.come_to_rest().and_then(|()| play.check_rest()))?;
-        told("closing it", play.close(DropReason::Unsubscribed).and_then(|()| play.check()))?;
+fn play(story: Story) -> TestCaseResult {
+    let clock = CLOCK.with(|clock| clock.handle().clone());
+    let _clock = clock.enter();
+    let mut play = Play::new(&story);
+    for (number, step) in story.steps.iter().enumerate() {
+        let result = play.step(step).and_then(|()| play.check());
+        told(format_args!("step {number}"), result)?;
     }
+    told("coming to rest", play.come_to_rest().and_then(|()| play.check_rest()))?;
+    told("closing it", play.close(DropReason::Unsubscribed).and_then(|()| play.check()))
 }
