@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{PublishError, Receipt, check, publish_due};
 use crate::{
-    bus::{Bus, Core},
+    bus::Core,
     event::{Escaped, Event, EventId},
     handle::Load,
     journal::Seq,
@@ -197,12 +197,5 @@ fn publish_in_order(core: &Arc<Core>, event: Event) {
     let begun = publish.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     if begun == Poll::Pending {
         drop(tokio::spawn(publish));
-    }
-}
-
-impl Bus {
-    /// Takes an event back that was published with a delay and is not due yet, by the id in its receipt.
-    pub fn cancel(&self, id: &EventId) -> Option<Event> {
-        self.core().agenda.cancel(id)
     }
 }

@@ -1,6 +1,7 @@
 //! From a publisher's call to a stamped event with a place in the journal, and on to dispatch.
 
 mod agenda;
+mod builder;
 mod error;
 mod limits;
 mod receipt;
