@@ -15,28 +15,40 @@ use tokio::time::{Instant, Sleep, sleep_until}; // sleeps: until a handler has h
 use super::{
     content::Content,
     delivery::{Delivery, Seat},
-    handler::Handler,
 };
 use crate::{
     clock,
     dispatch::{Subscriber, Transform, transformed},
-    event::{Escaped, Event},
-    settle::{HandlerError, Outcome},
+    event::{ContentError, Escaped, Event},
+    settle::{HandlerError, Outcome, Said},
 };
 
-/// Runs the handler once for an event.
-pub(crate) async fn call<T: Content, H: Handler<T>>(
-    handler: &H,
+/// Begins a call where it will lie, or says why there is none.
+///
+/// The delivery is made, and the handler called, by code of the user that may panic.
+pub(crate) fn begin<T, F>(
+    mut call: Pin<&mut Option<F>>,
+    make: impl FnOnce() -> Result<Delivery<T>, ContentError>,
+    handle: impl FnOnce(Delivery<T>) -> F,
+) -> Result<(), Said> {
+    let begun = catch_unwind(AssertUnwindSafe(|| make().map(|delivery| call.set(Some(handle(delivery))))));
+    match begun {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(unfit)) => Err(HandlerError::permanent(unfit).into()),
+        Err(panic) => Err(HandlerError::permanent(panicked(panic)).into()),
+    }
+}
+
+/// The delivery of an event, as the handler is to see it.
+pub(crate) fn delivery<T: Content>(
     seat: &Arc<Seat>,
     transform: Option<&Transform>,
     event: Event,
     number: u32,
-) -> Result<Outcome, HandlerError> {
+) -> Result<Delivery<T>, ContentError> {
     let accepted = transform.map(|_| event.clone());
     let event = transformed(transform, event);
-    let delivery =
-        Delivery::new(event, accepted, Arc::clone(seat), number).map_err(HandlerError::permanent)?;
-    handler.handle(delivery).await
+    Delivery::new(event, accepted, Arc::clone(seat), number)
 }
 
 /// Drives a call for as long as it may take, and gives what it said; a panic is an error like any other, and so is taking
@@ -81,22 +93,7 @@ where
         tracing::warn!(subscription = %Escaped(&subscriber.name), "a handler panicked when it was let go of");
     }
     let limit = subscriber.timeout.unwrap_or_default();
-    said.unwrap_or_else(|| Said::from(Err(HandlerError::temporary(TimedOut { limit }))))
-}
-
-/// What came of an attempt. Nearly all of them are done, and small.
-pub(crate) enum Said {
-    Done,
-    Other(Box<Result<Outcome, HandlerError>>),
-}
-
-impl From<Result<Outcome, HandlerError>> for Said {
-    fn from(said: Result<Outcome, HandlerError>) -> Self {
-        match said {
-            Ok(Outcome::Done) => Said::Done,
-            other => Said::Other(Box::new(other)),
-        }
-    }
+    said.unwrap_or_else(|| HandlerError::temporary(TimedOut { limit }).into())
 }
 
 /// Drives a call, and turns its panic into an error. After a panic it is dropped, never polled again, so nobody sees what
@@ -107,7 +104,7 @@ where
 {
     let Some(call) = call.as_pin_mut() else { return Poll::Pending };
     catch_unwind(AssertUnwindSafe(|| call.poll(cx).map(Said::from)))
-        .unwrap_or_else(|panic| Poll::Ready(Said::from(Err(HandlerError::permanent(panicked(panic))))))
+        .unwrap_or_else(|panic| Poll::Ready(HandlerError::permanent(panicked(panic)).into()))
 }
 
 /// A handler took too long.
@@ -120,15 +117,12 @@ pub struct TimedOut {
 }
 
 /// Drives a future, and turns its panic into an error.
-pub(crate) async fn contained<F>(future: F) -> Result<Outcome, HandlerError>
+pub(crate) async fn contained<F>(future: F) -> Said
 where
     F: Future<Output = Result<Outcome, HandlerError>>,
 {
     let mut call = pin!(Some(future));
-    match poll_fn(|cx| poll_contained(call.as_mut(), cx)).await {
-        Said::Done => Ok(Outcome::Done),
-        Said::Other(said) => *said,
-    }
+    poll_fn(|cx| poll_contained(call.as_mut(), cx)).await
 }
 
 /// Drops what may hold values of users, whose `Drop` may panic.

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use super::{
     attempt::panicked,
     content::Content,
-    delivery::{Delivery, replied},
+    delivery::Delivery,
     handler::Handler,
     origin::{on_behalf_of, origin},
 };
@@ -41,6 +41,9 @@ where
             Ok(panic) => (Err(HandlerError::permanent(panicked(panic))), None),
             Err(cancelled) => (Err(HandlerError::temporary(cancelled)), None),
         });
-        replied(asker, said, reply).await
+        match asker {
+            None => said,
+            Some(asker) => asker.replied(said, reply).await,
+        }
     }
 }

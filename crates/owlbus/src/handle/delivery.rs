@@ -198,6 +198,22 @@ impl<T> Delivery<T> {
         }))
     }
 
+    /// What a handler said, once the reply it returned is published.
+    pub(super) async fn replied(
+        self: Box<Self>,
+        said: Result<Outcome, HandlerError>,
+        reply: Option<Event>,
+    ) -> Result<Outcome, HandlerError>
+    where
+        T: 'static,
+    {
+        if let Some(reply) = reply {
+            // Few handlers reply, so all the others need not have room for it.
+            Box::pin(self.reply(reply)).await?;
+        }
+        said
+    }
+
     async fn send(&self, event: Event) -> Result<Receipt, PublishError> {
         match self.bus() {
             Some(bus) => bus.publish(event).await,
@@ -243,17 +259,4 @@ impl<T> fmt::Debug for Delivery<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Delivery({} to {}, attempt {})", self.event, self.subscription(), self.attempt)
     }
-}
-
-/// What a handler said, once the reply it returned is published, where one was wanted.
-pub(super) async fn replied(
-    asker: Option<Box<Delivery>>,
-    said: Result<Outcome, HandlerError>,
-    reply: Option<Event>,
-) -> Result<Outcome, HandlerError> {
-    if let (Some(asker), Some(reply)) = (asker, reply) {
-        // Few handlers reply, so all the others need not have room for it.
-        Box::pin(asker.reply(reply)).await?;
-    }
-    said
 }

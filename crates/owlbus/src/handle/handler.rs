@@ -2,10 +2,7 @@
 
 use std::future::Future;
 
-use super::{
-    content::Content,
-    delivery::{Delivery, replied},
-};
+use super::{content::Content, delivery::Delivery};
 use crate::settle::{HandlerError, IntoOutcome, Outcome};
 
 /// The code that runs for each delivery of a subscription.
@@ -45,9 +42,19 @@ where
     F: Fn(Delivery<T>) -> R + Send + Sync + 'static,
     R: Future<Output: IntoOutcome> + Send,
 {
-    async fn handle(&self, delivery: Delivery<T>) -> Result<Outcome, HandlerError> {
-        let asker = delivery.asker();
-        let (said, reply) = self(delivery).await.into_answer(asker.is_some());
-        replied(asker, said, reply).await
+    fn handle(&self, delivery: Delivery<T>) -> impl Future<Output = Result<Outcome, HandlerError>> + Send {
+        let asker = if R::Output::REPLIES { delivery.asker() } else { None };
+        // Called here and not when it is first polled, so that the delivery is moved once.
+        let handled = self(delivery);
+        async move {
+            let handled = handled.await;
+            match asker {
+                None => handled.into_outcome(),
+                Some(asker) => {
+                    let (said, reply) = handled.into_answer(true);
+                    asker.replied(said, reply).await
+                }
+            }
+        }
     }
 }

@@ -92,7 +92,7 @@ impl Inline {
             reply.map(|reply| answer_now(core, reply)).transpose()?;
             Ok(outcome)
         });
-        let settlement = settle_inline(core, subscriber, event, said);
+        let settlement = settle_inline(core, subscriber, event, said.into());
         let counter = match settlement {
             Settlement::Done => &self.done,
             Settlement::Skipped => &self.skipped,

@@ -24,7 +24,7 @@ mod worker;
 mod workers;
 
 pub use attempt::TimedOut;
-pub(crate) use attempt::{Said, contained, let_go, panicked};
+pub(crate) use attempt::{contained, let_go, panicked};
 pub use band::Band;
 pub use content::Content;
 pub use delivery::Delivery;

@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use smol_str::SmolStr;
 
-use super::delivery::Seat;
+use super::{delivery::Seat, mailbox::Queued};
 use crate::{
     dispatch::Subscriber,
     event::{Cause, Event},
@@ -18,7 +18,15 @@ tokio::task_local! {
 struct Handling {
     seat: Arc<Seat>,
     /// The delivery it is at.
-    at: RefCell<Option<At>>,
+    at: RefCell<Doing>,
+}
+
+enum Doing {
+    Nothing,
+    /// The attempt at a delivery that is here.
+    Attempt(Queued),
+    /// What belongs to an attempt whose delivery is elsewhere.
+    Beside(At),
 }
 
 #[derive(Clone)]
@@ -76,37 +84,65 @@ impl At {
 /// The delivery whose handler runs in this task.
 pub(crate) fn origin() -> Option<Box<Origin>> {
     let origin = |handling: &Handling| {
-        let at = handling.at.borrow().clone()?;
-        Some(Box::new(Origin { seat: Arc::clone(&handling.seat), at }))
+        let seat = &handling.seat;
+        let at = match &*handling.at.borrow() {
+            Doing::Nothing => return None,
+            Doing::Attempt(queued) => At::new(seat, seat.turn(), &queued.event),
+            Doing::Beside(at) => at.clone(),
+        };
+        Some(Box::new(Origin { seat: Arc::clone(seat), at }))
     };
     HANDLING.try_with(origin).ok().flatten()
 }
 
 /// Runs the deliveries of a worker, one after the other.
 pub(crate) async fn at_work<F: Future>(seat: Arc<Seat>, deliveries: F) -> F::Output {
-    HANDLING.scope(Handling { seat, at: RefCell::new(None) }, deliveries).await
+    HANDLING.scope(Handling { seat, at: RefCell::new(Doing::Nothing) }, deliveries).await
 }
 
-/// The worker of this task begins with a delivery.
-pub(crate) fn begin(event: &Event) {
+/// The worker of this task begins with a delivery. Where the task ends before it took it back, the delivery is cut off.
+pub(crate) fn begin(queued: Queued) {
     HANDLING.with(|handling| {
         handling.seat.next_turn();
-        *handling.at.borrow_mut() = Some(At::new(&handling.seat, handling.seat.turn(), event));
+        handling.at.replace(Doing::Attempt(queued));
     });
 }
 
-/// The delivery the worker of this task was at has ended.
+/// Takes back the delivery that the attempt was at; what still runs for it goes on to be known, if there is anything.
+pub(crate) fn take(goes_on: bool) -> Option<Queued> {
+    HANDLING.with(|handling| {
+        let mut at = handling.at.borrow_mut();
+        let Doing::Attempt(queued) = std::mem::replace(&mut *at, Doing::Nothing) else { return None };
+        match goes_on {
+            true => *at = Doing::Beside(At::new(&handling.seat, handling.seat.turn(), &queued.event)),
+            false => handling.seat.next_turn(),
+        }
+        Some(queued)
+    })
+}
+
+/// Nothing runs any more for the delivery that the worker of this task was at.
 pub(crate) fn end() {
     HANDLING.with(|handling| {
         handling.seat.next_turn();
-        handling.at.borrow_mut().take();
+        handling.at.replace(Doing::Nothing);
     });
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        if let Doing::Attempt(queued) = self.at.replace(Doing::Nothing) {
+            self.seat.subscription.subscriber().cut_off(queued);
+        }
+    }
 }
 
 /// Runs code of a handler in another thread.
 pub(crate) fn on_behalf_of<R>(origin: Option<Box<Origin>>, code: impl FnOnce() -> R) -> R {
     match origin.map(|origin| *origin) {
-        Some(Origin { seat, at }) => HANDLING.sync_scope(Handling { seat, at: RefCell::new(Some(at)) }, code),
+        Some(Origin { seat, at }) => {
+            HANDLING.sync_scope(Handling { seat, at: RefCell::new(Doing::Beside(at)) }, code)
+        }
         None => code(),
     }
 }

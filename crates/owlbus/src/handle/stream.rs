@@ -16,7 +16,7 @@ use super::{
 use crate::{
     dispatch::{Code, transformed},
     event::Event,
-    settle::{HandlerError, Outcome, expire, settle},
+    settle::{HandlerError, Said, expire, settle},
 };
 
 /// What a stream gives.
@@ -85,7 +85,7 @@ impl EventStream {
 
     /// Says that the event that was given last is done.
     pub fn done(&mut self) {
-        self.settle(Ok(Outcome::Done));
+        self.settle(Said::Done);
     }
 
     /// The subscription behind the stream.
@@ -112,15 +112,15 @@ impl EventStream {
             self.given = Some(queued);
             match catch_unwind(AssertUnwindSafe(|| transformed(self.code.transform.as_ref(), event))) {
                 Ok(event) => return Poll::Ready(Some(Received::Event(event))),
-                Err(panic) => self.settle(Err(HandlerError::permanent(panicked(panic)))),
+                Err(panic) => self.settle(HandlerError::permanent(panicked(panic)).into()),
             }
         }
     }
 
-    fn settle(&mut self, said: Result<Outcome, HandlerError>) {
+    fn settle(&mut self, said: Said) {
         let Some(queued) = self.given.take() else { return };
         let (core, subscriber) = (self.subscription.core(), self.subscription.subscriber());
-        settle(core, subscriber, &self.code, queued, None, said.into()).tell(core);
+        settle(core, subscriber, &self.code, queued, None, said).tell(core);
         if self.subscription.subscriber().claimed.is_some() {
             self.subscription.unsubscribe();
         }

@@ -19,13 +19,13 @@ use super::{
     content::Content,
     delivery::Seat,
     handler::Handler,
-    mailbox::{Queued, Taken, Taking},
+    mailbox::{Taken, Taking},
     origin,
     overflow::Gap,
 };
 use crate::{
     dispatch::Subscriber,
-    settle::{Told, expire, settle},
+    settle::{Said, Told, expire, settle},
 };
 
 /// Takes and handles deliveries until there will be none any more.
@@ -54,20 +54,27 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
             // In a burst nobody reads the clock for each event, unless somebody looks at failures.
             let timed = hand.has_slept() || subscriber.times_attempts;
             let (event, number) = (queued.event.clone(), queued.attempt());
-            let mut running = Running { subscriber: &subscriber, queued: Some(queued) };
-            origin::begin(&event);
+            origin::begin(queued);
             let mut started = timed.then(Instant::now);
-            call.set(Some(attempt::call(&*handler, &seat, code.transform.as_ref(), event, number)));
-            let (one, limit) = (call.as_mut(), alarm.as_mut());
-            let said = attempt::in_time(one, limit, &subscriber, H::BLOCKS, &mut started).await;
-            let Some(queued) = running.queued.take() else { continue };
+            let delivery = || attempt::delivery(&seat, code.transform.as_ref(), event, number);
+            let said = match attempt::begin(call.as_mut(), delivery, |delivery| handler.handle(delivery)) {
+                Ok(()) => {
+                    let (call, alarm) = (call.as_mut(), alarm.as_mut());
+                    attempt::in_time(call, alarm, &subscriber, H::BLOCKS, &mut started).await
+                }
+                Err(said) => said,
+            };
+            let failed = matches!(said, Said::Failed(_));
+            let Some(queued) = origin::take(failed) else { continue };
             let settled = settle(seat.subscription.core(), &subscriber, &code, queued, started, said);
-            if !settled.told.is_empty() {
-                // This worker does not come back at once for what its delivery held back.
-                subscriber.mailbox.wake_another();
-                Box::pin(tell_the_rest(&subscriber, settled.told)).await;
+            if failed {
+                if !settled.told.is_empty() {
+                    // This worker does not come back at once for what its delivery held back.
+                    subscriber.mailbox.wake_another();
+                    Box::pin(tell_the_rest(&subscriber, settled.told)).await;
+                }
+                origin::end();
             }
-            origin::end();
             // The retries belong to the one event it is for.
             if settled.for_good && subscriber.claimed.is_some() {
                 seat.subscription.unsubscribe();
@@ -87,20 +94,6 @@ async fn tell_the_rest(subscriber: &Subscriber, rest: Vec<Told>) {
     }
 }
 
-/// A delivery whose handler runs. Dropped before it is settled, it counts as lost to the shutdown that cancelled it.
-struct Running<'a> {
-    subscriber: &'a Subscriber,
-    queued: Option<Queued>,
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if let Some(queued) = self.queued.take() {
-            self.subscriber.cut_off(queued);
-        }
-    }
-}
-
 /// Tells a subscription what it missed.
 fn tell(subscriber: &Subscriber, gap: Gap) {
     let Some(on_gap) = subscriber.on_gap.open() else { return };
@@ -109,10 +102,15 @@ fn tell(subscriber: &Subscriber, gap: Gap) {
     }
 }
 
+/// How many deliveries count as one step of a task, of which tokio grants 128 at a time.
+const IN_A_ROW: u32 = 2;
+
 /// One of the hands that take from a mailbox.
 pub(crate) struct Hand {
     pub(crate) subscriber: Arc<Subscriber>,
     number: usize,
+    /// How often it took.
+    taken: u32,
     asleep: bool,
     /// Whether it slept before what it took last.
     slept: bool,
@@ -122,7 +120,7 @@ pub(crate) struct Hand {
 
 impl Hand {
     pub(crate) fn new(subscriber: Arc<Subscriber>, number: usize) -> Self {
-        Self { subscriber, number, asleep: false, slept: true, alarm: None }
+        Self { subscriber, number, taken: 0, asleep: false, slept: true, alarm: None }
     }
 
     /// Whether it slept before what it took last, which then did not come in a burst.
@@ -130,16 +128,21 @@ impl Hand {
         std::mem::take(&mut self.slept)
     }
 
-    /// The next event that may start. Gives way to other tasks as often as tokio's own channels do.
+    /// The next event that may start. Gives way to other tasks after [`IN_A_ROW`] times what tokio's own channels give: each
+    /// time wakes a thread of the runtime, which costs as much as a dozen deliveries.
     pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Option<Taken>> {
-        let given = ready!(tokio::task::coop::poll_proceed(cx));
+        let given = match self.taken.is_multiple_of(IN_A_ROW) {
+            true => Some(ready!(tokio::task::coop::poll_proceed(cx))),
+            false => None,
+        };
         loop {
             if std::mem::take(&mut self.asleep) {
                 self.subscriber.mailbox.awake(self.number);
             }
             let until = match self.subscriber.mailbox.take(self.number, cx.waker()) {
                 Taking::Taken(taken) => {
-                    given.made_progress();
+                    self.taken = self.taken.wrapping_add(1);
+                    given.inspect(|given| given.made_progress());
                     if let Taken::Event(queued) = &taken
                         && let Some(watched) = queued.watched()
                     {
@@ -148,7 +151,7 @@ impl Hand {
                     return Poll::Ready(Some(taken));
                 }
                 Taking::Over => {
-                    given.made_progress();
+                    given.inspect(|given| given.made_progress());
                     return Poll::Ready(None);
                 }
                 Taking::Asleep { until } => until,

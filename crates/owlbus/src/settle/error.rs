@@ -14,7 +14,10 @@ use crate::handle::panicked;
 /// themselves, such as `anyhow::Error` or a boxed one, go in by [`temporary`](HandlerError::temporary) or
 /// [`permanent`](HandlerError::permanent): `.map_err(HandlerError::temporary)?`. Like `anyhow::Error` this is not itself
 /// a `std::error::Error`; [`source`](HandlerError::source) is.
-pub struct HandlerError {
+pub struct HandlerError(Box<Inner>);
+
+/// In a place of its own, so that what handlers return is small.
+struct Inner {
     kind: ErrorKind,
     source: Box<dyn Error + Send + Sync>,
 }
@@ -35,24 +38,28 @@ pub enum ErrorKind {
 impl HandlerError {
     /// An error after which another attempt makes sense.
     pub fn temporary(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: ErrorKind::Temporary, source: source.into() }
+        Self::new(ErrorKind::Temporary, source.into())
     }
 
     /// An error after which no other attempt makes sense.
     pub fn permanent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: ErrorKind::Permanent, source: source.into() }
+        Self::new(ErrorKind::Permanent, source.into())
+    }
+
+    fn new(kind: ErrorKind, source: Box<dyn Error + Send + Sync>) -> Self {
+        Self(Box::new(Inner { kind, source }))
     }
 
     /// Whether another attempt makes sense.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The error itself.
     #[must_use]
     pub fn source(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.source
+        &*self.0.source
     }
 
     /// The error and everything that caused it, as one sentence.
@@ -68,7 +75,7 @@ impl HandlerError {
     }
 
     fn each(&self) -> impl Iterator<Item = String> {
-        let mut next: Option<&(dyn Error + 'static)> = Some(&*self.source);
+        let mut next: Option<&(dyn Error + 'static)> = Some(&*self.0.source);
         std::iter::from_fn(move || {
             let error = next?;
             next = error.source();
@@ -77,25 +84,26 @@ impl HandlerError {
     }
 
     /// An error of another kind, where somebody knows better.
-    pub(crate) fn of_kind(self, kind: ErrorKind) -> Self {
-        Self { kind, ..self }
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
     }
 }
 
 impl<E: Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(source: E) -> Self {
-        Self { kind: ErrorKind::Unknown, source: Box::new(source) }
+        Self::new(ErrorKind::Unknown, Box::new(source))
     }
 }
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
+        self.0.source.fmt(f)
     }
 }
 
 impl fmt::Debug for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HandlerError").field(&self.kind).field(&self.source).finish()
+        f.debug_tuple("HandlerError").field(&self.0.kind).field(&self.0.source).finish()
     }
 }

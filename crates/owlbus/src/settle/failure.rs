@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
-use super::{Attempt, HandlerError, IntoOutcome};
+use super::{Attempt, HandlerError, IntoOutcome, Said};
 use crate::{
     event::{Escaped, Event},
     handle::panicked,
@@ -78,8 +78,8 @@ where
         let (tell, subscription) = (Arc::clone(&tell), Arc::clone(&failure.subscription));
         Some(Box::pin(async move {
             let told = crate::handle::contained(async { tell(failure).await.into_outcome() }).await;
-            if let Err(error) = told {
-                failed(&subscription, &error.sentences().join(": "));
+            if let Said::Failed(told) = told {
+                failed(&subscription, &told.error.sentences().join(": "));
             }
         }))
     })

@@ -7,6 +7,7 @@ mod failure;
 mod graveyard;
 mod outcome;
 mod retry;
+mod said;
 mod settlement;
 mod tracker;
 
@@ -22,6 +23,7 @@ pub(crate) use failure::{OnError, Told, tells, tells_async};
 pub(crate) use graveyard::Graveyard;
 pub use outcome::{IntoOutcome, Outcome};
 pub use retry::{Retry, Unknown};
+pub(crate) use said::{Failed, Said};
 pub use settlement::{Settled, Settlement};
 pub(crate) use tracker::{Pending, Runner, Tracker, Watched};
 
@@ -31,7 +33,7 @@ use crate::{
     clock,
     dispatch::{Code, Subscriber},
     event::{Escaped, Event},
-    handle::{DropReason, Finish, Load, Queued, Said, let_go},
+    handle::{DropReason, Finish, Load, Queued, let_go},
     own_events,
 };
 
@@ -65,27 +67,16 @@ pub(crate) fn settle(
     started: Option<Instant>,
     said: Said,
 ) -> After {
-    let said = match said {
-        Said::Done => {
-            finished(subscriber, &mut queued, Finish::Done, Settlement::Done);
-            let_go(queued);
-            return After { told: Vec::new(), for_good: true };
+    match said {
+        Said::Done => finished(subscriber, &mut queued, Finish::Done, Settlement::Done),
+        Said::Skipped => finished(subscriber, &mut queued, Finish::Skipped, Settlement::Skipped),
+        Said::Failed(failed) => {
+            let started = started.unwrap_or_else(Instant::now);
+            return fail(core, subscriber, code, queued, started, *failed);
         }
-        Said::Other(said) => *said,
-    };
-    let (error, asked) = match said {
-        Ok(Outcome::Done | Outcome::Skipped) => {
-            finished(subscriber, &mut queued, Finish::Skipped, Settlement::Skipped);
-            let_go(queued);
-            return After { told: Vec::new(), for_good: true };
-        }
-        Ok(Outcome::Retry { after }) => {
-            (HandlerError::temporary("the handler asked for another attempt"), after)
-        }
-        Ok(Outcome::Dead { reason }) => (HandlerError::permanent(reason), None),
-        Err(error) => (error, None),
-    };
-    fail(core, subscriber, code, queued, started.unwrap_or_else(Instant::now), error, asked)
+    }
+    let_go(queued);
+    After { told: Vec::new(), for_good: true }
 }
 
 /// Settles a delivery that nobody wants any more. Says whether that was the event of a subscription for one.
@@ -107,14 +98,13 @@ fn fail(
     code: &Code,
     mut queued: Queued,
     started: Instant,
-    error: HandlerError,
-    asked: Option<Duration>,
+    Failed { error, again }: Failed,
 ) -> After {
     let error = code.classified(error);
     let past = queued.past_from(started);
     let number = past.attempts.len() as u32 + 1;
     let attempt = Attempt::failed(number, started.elapsed(), &error);
-    let after = subscriber.retry.after(number, error.kind(), past.since.elapsed(), asked);
+    let after = subscriber.retry.after(number, error.kind(), past.since.elapsed(), again.flatten());
     // Where the subscription has ended, there is nobody to try it again.
     let after = after.filter(|_| subscriber.mailbox.closed_for().is_none());
     past.attempts.push(attempt.clone());
@@ -199,20 +189,14 @@ fn finished(subscriber: &Subscriber, queued: &mut Queued, finish: Finish, settle
 }
 
 /// What becomes of an event by what an inline handler said: it has one attempt.
-pub(crate) fn settle_inline(
-    core: &Core,
-    subscriber: &Subscriber,
-    event: &Event,
-    said: Result<Outcome, HandlerError>,
-) -> Settlement {
+pub(crate) fn settle_inline(core: &Core, subscriber: &Subscriber, event: &Event, said: Said) -> Settlement {
     let error = match said {
-        Ok(Outcome::Done) => return Settlement::Done,
-        Ok(Outcome::Skipped) => return Settlement::Skipped,
-        Ok(Outcome::Retry { .. }) => {
+        Said::Done => return Settlement::Done,
+        Said::Skipped => return Settlement::Skipped,
+        Said::Failed(failed) if failed.again.is_some() => {
             HandlerError::permanent("an inline handler has one attempt, and asked for another")
         }
-        Ok(Outcome::Dead { reason }) => HandlerError::permanent(reason),
-        Err(error) => error,
+        Said::Failed(failed) => failed.error,
     };
     let code = subscriber.code();
     let error = code.classified(error);

@@ -36,6 +36,10 @@ pub enum Outcome {
     note = "`?` turns every `std::error::Error` into a `HandlerError`; for `anyhow::Error` and boxed errors use `.map_err(HandlerError::temporary)` or `permanent`"
 )]
 pub trait IntoOutcome {
+    /// Whether there may be a reply in it.
+    #[doc(hidden)]
+    const REPLIES: bool = false;
+
     /// The outcome, or the error of this attempt.
     ///
     /// # Errors
@@ -78,6 +82,8 @@ impl IntoOutcome for Result<(), HandlerError> {
 }
 
 impl<R: IntoEvent> IntoOutcome for Result<R, HandlerError> {
+    const REPLIES: bool = true;
+
     fn into_outcome(self) -> Result<Outcome, HandlerError> {
         self.map(|_| Outcome::Done)
     }
