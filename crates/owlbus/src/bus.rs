@@ -384,7 +384,12 @@ impl Bus {
 
     /// The delivery that whoever uses this handle works for: that of the task, or that of the handle.
     pub(crate) fn origin(&self) -> Option<Box<Origin>> {
-        origin().or_else(|| self.origin.as_deref().cloned().map(Box::new))
+        match (origin(), self.origin.as_deref()) {
+            // A batch has no cause of its own, and the handle has that of one of its deliveries.
+            (Some(batch), Some(delivery)) => Some(batch.or_caused_by(delivery)),
+            (Some(origin), None) => Some(origin),
+            (None, handle) => handle.cloned().map(Box::new),
+        }
     }
 
     pub(crate) fn downgrade(&self) -> WeakBus {

@@ -114,7 +114,7 @@ mod waits;
 pub use accept::{PublishError, Receipt, Tracked};
 pub use bus::Bus;
 pub use event::{Event, Priority};
-pub use handle::{Delivery, Gap, Handler, Overflow, Received, SubscribeError, Subscription};
+pub use handle::{BatchHandler, Delivery, Gap, Handler, Overflow, Received, SubscribeError, Subscription};
 pub use owlbus_macros::{Event, Topics};
 pub use settle::{HandlerError, Outcome};
 pub use topic::{Pattern, Topic};

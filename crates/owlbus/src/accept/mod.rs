@@ -111,7 +111,7 @@ async fn publish_due(core: &Core, event: Event) -> Result<Receipt, PublishError>
 /// The event with everything the bus fills in, and the delivery whose handler publishes it.
 fn stamped(bus: &Bus, event: impl IntoEvent) -> (Event, Option<Box<Origin>>) {
     let origin = bus.origin();
-    let cause = cause_inside().or_else(|| origin.as_ref().map(|origin| origin.cause().clone()));
+    let cause = cause_inside().or_else(|| origin.as_ref()?.cause().cloned());
     let event = event.into_stamped(&Stamp { source: bus.core().source.clone(), cause });
     (event, origin.filter(|origin| origin.runs()))
 }

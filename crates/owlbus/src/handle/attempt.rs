@@ -26,16 +26,16 @@ use crate::{
 /// Begins a call where it will lie, or says why there is none.
 ///
 /// The delivery is made, and the handler called, by code of the user that may panic.
-pub(crate) fn begin<T, F>(
+pub(crate) fn begin<D, F>(
     mut call: Pin<&mut Option<F>>,
-    make: impl FnOnce() -> Result<Delivery<T>, ContentError>,
-    handle: impl FnOnce(Delivery<T>) -> F,
-) -> Result<(), Said> {
+    make: impl FnOnce() -> Result<D, ContentError>,
+    handle: impl FnOnce(D) -> F,
+) -> Result<(), HandlerError> {
     let begun = catch_unwind(AssertUnwindSafe(|| make().map(|delivery| call.set(Some(handle(delivery))))));
     match begun {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(unfit)) => Err(HandlerError::permanent(unfit).into()),
-        Err(panic) => Err(HandlerError::permanent(panicked(panic)).into()),
+        Ok(Err(unfit)) => Err(HandlerError::permanent(unfit)),
+        Err(panic) => Err(HandlerError::permanent(panicked(panic))),
     }
 }
 
@@ -56,15 +56,16 @@ pub(crate) fn delivery<T: Content>(
 ///
 /// The alarm is set when the handler suspends for the first time, so one that is ready at once needs none. Call and alarm
 /// lie with the worker, so that a delivery moves neither; both are empty afterwards.
-pub(crate) async fn in_time<F>(
+pub(crate) async fn in_time<F, S>(
     mut call: Pin<&mut Option<F>>,
     mut alarm: Pin<&mut Option<Sleep>>,
     subscriber: &Subscriber,
     blocks: bool,
     started: &mut Option<Instant>,
-) -> Said
+) -> S
 where
-    F: Future<Output = Result<Outcome, HandlerError>>,
+    F: Future<Output: Into<S>>,
+    S: From<HandlerError>,
 {
     let said = poll_fn(|cx| {
         if let Poll::Ready(said) = poll_contained(call.as_mut(), cx) {
@@ -86,7 +87,7 @@ where
     if said.is_none() && blocks {
         // The thread cannot be taken away: the worker, and the key, stay with it until it returns.
         tracing::warn!(subscription = %Escaped(&subscriber.name), "a blocking handler has overrun its timeout");
-        _ = poll_fn(|cx| poll_contained(call.as_mut(), cx)).await;
+        _ = poll_fn(|cx| poll_contained::<_, S>(call.as_mut(), cx)).await;
     }
     // What it held is of the user.
     if catch_unwind(AssertUnwindSafe(|| call.set(None))).is_err() {
@@ -98,12 +99,13 @@ where
 
 /// Drives a call, and turns its panic into an error. After a panic it is dropped, never polled again, so nobody sees what
 /// the panic left half done.
-fn poll_contained<F>(call: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<Said>
+fn poll_contained<F, S>(call: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<S>
 where
-    F: Future<Output = Result<Outcome, HandlerError>>,
+    F: Future<Output: Into<S>>,
+    S: From<HandlerError>,
 {
     let Some(call) = call.as_pin_mut() else { return Poll::Pending };
-    catch_unwind(AssertUnwindSafe(|| call.poll(cx).map(Said::from)))
+    catch_unwind(AssertUnwindSafe(|| call.poll(cx).map(Into::into)))
         .unwrap_or_else(|panic| Poll::Ready(HandlerError::permanent(panicked(panic)).into()))
 }
 

@@ -23,6 +23,10 @@ impl<F> Blocking<F> {
     pub(crate) fn new(function: F) -> Self {
         Self(Arc::new(function))
     }
+
+    pub(super) fn function(&self) -> Arc<F> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl<T, F, R> Handler<T> for Blocking<F>
@@ -34,7 +38,7 @@ where
     const BLOCKS: bool = true;
 
     async fn handle(&self, delivery: Delivery<T>) -> Result<Outcome, HandlerError> {
-        let (function, origin, asker) = (Arc::clone(&self.0), origin(), delivery.asker());
+        let (function, origin, asker) = (self.function(), origin(), delivery.asker());
         let wanted = asker.is_some();
         let call = spawn_blocking(move || on_behalf_of(origin, || function(delivery).into_answer(wanted)));
         let (said, reply) = call.await.unwrap_or_else(|error| match error.try_into_panic() {

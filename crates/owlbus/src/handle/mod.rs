@@ -5,6 +5,7 @@
 
 mod attempt;
 mod band;
+mod batch;
 mod blocking;
 mod content;
 mod delivery;
@@ -26,6 +27,7 @@ mod workers;
 pub use attempt::TimedOut;
 pub(crate) use attempt::{contained, let_go, panicked};
 pub use band::Band;
+pub use batch::BatchHandler;
 pub use content::Content;
 pub use delivery::Delivery;
 pub use extensions::Extensions;

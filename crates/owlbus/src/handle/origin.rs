@@ -25,6 +25,8 @@ enum Doing {
     Nothing,
     /// The attempt at a delivery that is here.
     Attempt(Queued),
+    /// The same at several at once.
+    Batch(Vec<Queued>),
     /// What belongs to an attempt whose delivery is elsewhere.
     Beside(At),
 }
@@ -33,9 +35,10 @@ enum Doing {
 struct At {
     /// Which of the worker's attempts it is.
     turn: u64,
-    cause: Cause,
-    /// The key of the event, where keys are kept in order.
-    key: Option<SmolStr>,
+    /// The event; nothing, where they are several.
+    cause: Option<Cause>,
+    /// The keys of the events, where keys are kept in order.
+    keys: Vec<SmolStr>,
 }
 
 /// One attempt at one delivery: what it publishes is caused by its event, and what it waits for, its worker waits for.
@@ -51,8 +54,16 @@ impl Origin {
         Self { seat: Arc::clone(seat), at: At::new(seat, turn, event) }
     }
 
-    pub(crate) fn cause(&self) -> &Cause {
-        &self.at.cause
+    pub(crate) fn cause(&self) -> Option<&Cause> {
+        self.at.cause.as_ref()
+    }
+
+    /// The same, with the cause of the other where it has none.
+    pub(crate) fn or_caused_by(mut self: Box<Self>, other: &Origin) -> Box<Self> {
+        if self.at.cause.is_none() {
+            self.at.cause.clone_from(&other.at.cause);
+        }
+        self
     }
 
     pub(crate) fn subscriber(&self) -> &Arc<Subscriber> {
@@ -64,8 +75,9 @@ impl Origin {
         self.seat.worker
     }
 
-    pub(crate) fn key(&self) -> Option<SmolStr> {
-        self.at.key.clone()
+    /// Whether no other delivery of this key starts before the attempt has ended.
+    pub(crate) fn holds(&self, key: &str) -> bool {
+        self.at.keys.iter().any(|held| held == key)
     }
 
     /// Whether the attempt is still under way.
@@ -77,7 +89,18 @@ impl Origin {
 impl At {
     fn new(seat: &Seat, turn: u64, event: &Event) -> Self {
         let by_key = seat.subscription.subscriber().mailbox.by_key();
-        Self { turn, cause: event.cause(), key: by_key.then(|| event.key().into()) }
+        Self {
+            turn,
+            cause: Some(event.cause()),
+            keys: by_key.then(|| event.key().into()).into_iter().collect(),
+        }
+    }
+
+    /// A batch has no cause: what its events caused, their deliveries publish.
+    fn batch(seat: &Seat, batch: &[Queued]) -> Self {
+        let by_key = seat.subscription.subscriber().mailbox.by_key();
+        let keys = batch.iter().filter(|_| by_key).map(|queued| queued.event.key().into());
+        Self { turn: seat.turn(), cause: None, keys: keys.collect() }
     }
 }
 
@@ -88,6 +111,7 @@ pub(crate) fn origin() -> Option<Box<Origin>> {
         let at = match &*handling.at.borrow() {
             Doing::Nothing => return None,
             Doing::Attempt(queued) => At::new(seat, seat.turn(), &queued.event),
+            Doing::Batch(batch) => At::batch(seat, batch),
             Doing::Beside(at) => at.clone(),
         };
         Some(Box::new(Origin { seat: Arc::clone(seat), at }))
@@ -121,6 +145,24 @@ pub(crate) fn take(goes_on: bool) -> Option<Queued> {
     })
 }
 
+/// The worker of this task begins with a batch. Where the task ends before it took it back, its deliveries are cut off.
+pub(crate) fn begin_batch(batch: Vec<Queued>) {
+    HANDLING.with(|handling| {
+        handling.seat.next_turn();
+        handling.at.replace(Doing::Batch(batch));
+    });
+}
+
+/// Takes back the deliveries of the batch that the attempt was at; what still runs for it goes on to be known.
+pub(crate) fn take_batch() -> Vec<Queued> {
+    HANDLING.with(|handling| {
+        let mut at = handling.at.borrow_mut();
+        let Doing::Batch(batch) = std::mem::replace(&mut *at, Doing::Nothing) else { return Vec::new() };
+        *at = Doing::Beside(At::batch(&handling.seat, &batch));
+        batch
+    })
+}
+
 /// Nothing runs any more for the delivery that the worker of this task was at.
 pub(crate) fn end() {
     HANDLING.with(|handling| {
@@ -131,8 +173,11 @@ pub(crate) fn end() {
 
 impl Drop for Handling {
     fn drop(&mut self) {
-        if let Doing::Attempt(queued) = self.at.replace(Doing::Nothing) {
-            self.seat.subscription.subscriber().cut_off(queued);
+        let subscriber = self.seat.subscription.subscriber();
+        match self.at.replace(Doing::Nothing) {
+            Doing::Attempt(queued) => subscriber.cut_off(queued),
+            Doing::Batch(batch) => batch.into_iter().for_each(|queued| subscriber.cut_off(queued)),
+            Doing::Nothing | Doing::Beside(_) => {}
         }
     }
 }

@@ -16,14 +16,16 @@ use tokio::{
 
 use super::{
     attempt,
+    batch::Batch,
     content::Content,
     delivery::Seat,
     handler::Handler,
-    mailbox::{Taken, Taking},
+    mailbox::{Gathered, Queued, Taken, Taking},
     origin,
     overflow::Gap,
 };
 use crate::{
+    clock,
     dispatch::Subscriber,
     settle::{Said, Told, expire, settle},
 };
@@ -62,7 +64,7 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
                     let (call, alarm) = (call.as_mut(), alarm.as_mut());
                     attempt::in_time(call, alarm, &subscriber, H::BLOCKS, &mut started).await
                 }
-                Err(said) => said,
+                Err(error) => error.into(),
             };
             let failed = matches!(said, Said::Failed(_));
             let Some(queued) = origin::take(failed) else { continue };
@@ -85,7 +87,7 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
 }
 
 /// Lets functions that await be told of a failure, each for as long as an attempt may take.
-async fn tell_the_rest(subscriber: &Subscriber, rest: Vec<Told>) {
+pub(super) async fn tell_the_rest(subscriber: &Subscriber, rest: Vec<Told>) {
     let limit = subscriber.timeout.unwrap_or(Duration::MAX);
     for told in rest {
         if tokio::time::timeout(limit, told).await.is_err() {
@@ -95,11 +97,22 @@ async fn tell_the_rest(subscriber: &Subscriber, rest: Vec<Told>) {
 }
 
 /// Tells a subscription what it missed.
-fn tell(subscriber: &Subscriber, gap: Gap) {
+pub(super) fn tell(subscriber: &Subscriber, gap: Gap) {
     let Some(on_gap) = subscriber.on_gap.open() else { return };
     if catch_unwind(AssertUnwindSafe(|| on_gap(gap))).is_err() {
         tracing::warn!(subscription = %subscriber.name, "the on_gap function panicked");
     }
+}
+
+/// Why a batch has no more events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// It is large enough, or the rest has not come yet.
+    Enough,
+    /// Something is to be told behind it.
+    Gap(Gap),
+    /// There will be no more.
+    Over,
 }
 
 /// How many deliveries count as one step of a task, of which tokio grants 128 at a time.
@@ -116,11 +129,13 @@ pub(crate) struct Hand {
     slept: bool,
     /// Rings when an event has been held back by its band for as long as it may be.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Until when what there is waits for more.
+    gathers_until: Option<Instant>,
 }
 
 impl Hand {
     pub(crate) fn new(subscriber: Arc<Subscriber>, number: usize) -> Self {
-        Self { subscriber, number, taken: 0, asleep: false, slept: true, alarm: None }
+        Self { subscriber, number, taken: 0, asleep: false, slept: true, alarm: None, gathers_until: None }
     }
 
     /// Whether it slept before what it took last, which then did not come in a burst.
@@ -139,7 +154,7 @@ impl Hand {
             if std::mem::take(&mut self.asleep) {
                 self.subscriber.mailbox.awake(self.number);
             }
-            let until = match self.subscriber.mailbox.take(self.number, cx.waker()) {
+            let until = match self.subscriber.mailbox.take(self.number, Some(cx.waker())) {
                 Taking::Taken(taken) => {
                     self.taken = self.taken.wrapping_add(1);
                     given.inspect(|given| given.made_progress());
@@ -161,6 +176,62 @@ impl Hand {
             self.subscriber.waits.recheck(self.subscriber.id);
             let Some(until) = until else { return Poll::Pending };
             ready!(self.poll_alarm(until, cx));
+        }
+    }
+
+    /// Takes up to as many events as make a batch, once there are as many, or fewer have waited for as long as they do. Says why
+    /// it takes no more.
+    pub(crate) fn poll_batch(
+        &mut self,
+        batch: Batch,
+        taken: &mut Vec<Queued>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Until> {
+        let given = ready!(tokio::task::coop::poll_proceed(cx));
+        loop {
+            if std::mem::take(&mut self.asleep) {
+                self.subscriber.mailbox.awake(self.number);
+            }
+            if self.subscriber.mailbox.gather(self.number, batch.size, cx.waker()) == Gathered::Some {
+                self.asleep = true;
+                let until = *self.gathers_until.get_or_insert_with(|| clock::deadline(batch.wait));
+                ready!(self.poll_alarm(until, cx));
+                // They have waited for as long as they do.
+                self.asleep = false;
+                self.subscriber.mailbox.awake(self.number);
+            }
+            self.gathers_until = None;
+            while taken.len() < batch.size {
+                let waker = taken.is_empty().then(|| cx.waker());
+                match self.subscriber.mailbox.take(self.number, waker) {
+                    Taking::Taken(Taken::Event(queued)) => {
+                        if let Some(watched) = queued.watched() {
+                            watched.started(self.number);
+                        }
+                        taken.push(queued);
+                    }
+                    Taking::Taken(Taken::Gap(gap)) => {
+                        given.made_progress();
+                        return Poll::Ready(Until::Gap(gap));
+                    }
+                    Taking::Over => {
+                        given.made_progress();
+                        return Poll::Ready(Until::Over);
+                    }
+                    Taking::Asleep { until } if taken.is_empty() => {
+                        self.asleep = true;
+                        self.subscriber.waits.recheck(self.subscriber.id);
+                        let Some(until) = until else { return Poll::Pending };
+                        ready!(self.poll_alarm(until, cx));
+                        break;
+                    }
+                    Taking::Asleep { .. } => break,
+                }
+            }
+            if !taken.is_empty() {
+                given.made_progress();
+                return Poll::Ready(Until::Enough);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::{
     error::Error,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use crate::handle::panicked;
@@ -14,12 +15,15 @@ use crate::handle::panicked;
 /// themselves, such as `anyhow::Error` or a boxed one, go in by [`temporary`](HandlerError::temporary) or
 /// [`permanent`](HandlerError::permanent): `.map_err(HandlerError::temporary)?`. Like `anyhow::Error` this is not itself
 /// a `std::error::Error`; [`source`](HandlerError::source) is.
+#[derive(Clone)]
 pub struct HandlerError(Box<Inner>);
 
 /// In a place of its own, so that what handlers return is small.
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
-    source: Box<dyn Error + Send + Sync>,
+    /// Shared by the deliveries of a batch that failed as a whole.
+    source: Arc<dyn Error + Send + Sync>,
 }
 
 /// Whether another attempt makes sense.
@@ -47,7 +51,7 @@ impl HandlerError {
     }
 
     fn new(kind: ErrorKind, source: Box<dyn Error + Send + Sync>) -> Self {
-        Self(Box::new(Inner { kind, source }))
+        Self(Box::new(Inner { kind, source: source.into() }))
     }
 
     /// Whether another attempt makes sense.

@@ -169,9 +169,7 @@ impl<'a> Look<'a> {
     fn matter(&self, need: &Need) -> Vec<usize> {
         match need {
             Need::Worker(id, worker) => self.worker(*id, *worker).collect(),
-            Need::Key(id, key) => {
-                self.of(*id).filter(|place| self.edges[*place].origin.key().as_ref() == Some(key)).collect()
-            }
+            Need::Key(id, key) => self.of(*id).filter(|place| self.edges[*place].origin.holds(key)).collect(),
             Need::Mailbox { id, .. } => {
                 let held = self.mailboxes.get(id).into_iter().flat_map(|mailbox| &mailbox.held).flatten();
                 let holders = held.flat_map(|(id, worker)| self.worker(*id, *worker));

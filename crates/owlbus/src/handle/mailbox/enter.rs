@@ -250,7 +250,7 @@ impl Mailbox {
         intake.outside(lane).is_empty() && self.fits(intake, load, lane)
     }
 
-    fn fits(&self, intake: &mut Intake, load: Load, lane: Lane) -> bool {
+    pub(super) fn fits(&self, intake: &mut Intake, load: Load, lane: Lane) -> bool {
         if lane == Lane::Immediate {
             return intake.urgent.events() < URGENT_PLACES;
         }

@@ -15,6 +15,7 @@ mod close;
 mod displace;
 mod enter;
 mod figures;
+mod gather;
 mod lanes;
 mod line;
 #[cfg(all(test, not(shuttle)))]
@@ -37,6 +38,7 @@ use tokio::time::Instant;
 pub(crate) use enter::{Entered, Offer};
 pub use figures::Dropped;
 pub(crate) use figures::Figures;
+pub(crate) use gather::Gathered;
 use lanes::{Lane, Wheel};
 pub(crate) use line::Front;
 use line::{Arrival, Keyed, Line, Victim};
@@ -195,6 +197,8 @@ pub(crate) struct Mailbox {
     mixed: AtomicBool,
     /// Number of workers that sleep.
     asleep: AtomicU64,
+    /// How many deliveries run beside another one of the same worker.
+    together: AtomicU64,
     /// Set by the bus while delivery is held; `wake` tells the workers when it no longer is.
     pause: Arc<Pause>,
     /// The same for this subscription alone.
@@ -337,6 +341,7 @@ impl Mailbox {
             crowded: AtomicBool::new(false),
             mixed: AtomicBool::new(false),
             asleep: AtomicU64::new(0),
+            together: AtomicU64::new(0),
             pause,
             own_pause: Pause::default(),
         }

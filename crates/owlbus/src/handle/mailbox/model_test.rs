@@ -456,7 +456,7 @@ impl Play {
         }
         worker.bell.0.store(false, SeqCst);
         let waker = Waker::from(Arc::clone(&worker.bell));
-        let taken = mailbox.take(number, &waker);
+        let taken = mailbox.take(number, Some(&waker));
         let next = self.reference.look();
         worker.does = match (taken, next) {
             (Taking::Taken(Taken::Event(queued)), Next::Event(letter)) => {
@@ -494,7 +494,9 @@ impl Play {
 
     fn fail(&mut self, number: usize, ticks: u64) -> TestCaseResult {
         let worker = &mut self.workers[number];
-        let Doing::Runs(mut queued, letter) = std::mem::replace(&mut worker.does, Doing::Idle) else {
+        let does = std::mem::replace(&mut worker.does, Doing::Idle);
+        let Doing::Runs(mut queued, letter) = does else {
+            worker.does = does;
             return Ok(());
         };
         queued.past_from(Instant::now());

@@ -5,7 +5,7 @@ use crate::{settle::Runner, sync::atomic::Ordering::SeqCst};
 
 /// Whether something can happen in a mailbox, and what it would take.
 pub(crate) struct Standing {
-    /// Deliveries that run.
+    /// Workers that are at a delivery, or at several.
     pub(crate) running: u64,
     /// How many deliveries can.
     pub(crate) workers: u64,
@@ -31,7 +31,8 @@ impl Mailbox {
             plain
         };
         let finished = super::Load(self.finished.0.load(SeqCst));
-        let running = (work.taken - finished).events() + work.urgent_running;
+        let deliveries = (work.taken - finished).events() + work.urgent_running;
+        let running = deliveries.saturating_sub(self.together.load(SeqCst));
         let workers = self.intake.0.lock().sleepers.len() as u64;
         let lanes = LANES.into_iter().filter(|lane| !plain || *lane == super::Lane::Normal);
         let fronts: Vec<Front> = lanes.map(|lane| work.line.front(lane)).collect();

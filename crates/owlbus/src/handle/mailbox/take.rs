@@ -33,9 +33,9 @@ enum Next {
 impl Mailbox {
     /// The next event that may start, or what is to be told before it.
     ///
-    /// To take an event is to start it. A worker that finds nothing sleeps; its number keeps its place among the
-    /// sleepers.
-    pub(crate) fn take(&self, worker: usize, waker: &Waker) -> Taking {
+    /// To take an event is to start it. A worker that finds nothing sleeps, if it gives a waker; its number keeps its place
+    /// among the sleepers.
+    pub(crate) fn take(&self, worker: usize, waker: Option<&Waker>) -> Taking {
         let mut work = self.work.0.lock();
         loop {
             let held = self.is_paused();
@@ -81,7 +81,7 @@ impl Mailbox {
                 sleepers.into_iter().for_each(Waker::wake);
                 return Taking::Over;
             }
-            let before = self.sleep(worker, &mut intake, waker);
+            let before = waker.and_then(|waker| self.sleep(worker, &mut intake, waker));
             drop((intake, work));
             // A waker is code of whoever polls, and is dropped after the locks.
             drop(before);
@@ -160,7 +160,7 @@ impl Mailbox {
     }
 
     /// Notes the waker of a worker, and gives the one that was noted before.
-    fn sleep(&self, worker: usize, intake: &mut Intake, waker: &Waker) -> Option<Waker> {
+    pub(super) fn sleep(&self, worker: usize, intake: &mut Intake, waker: &Waker) -> Option<Waker> {
         self.settle(intake);
         let load = intake.admitted - intake.finished;
         intake.level = self.marks.level(load, intake.level).min(intake.level);

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 
 use super::{
     super::{
+        batch::{Batch, BatchHandler, work_in_batches},
         blocking::Blocking,
         content::Content,
         delivery::{Delivery, Seat},
@@ -17,12 +18,17 @@ use super::{
     },
     On, SubscribeError,
 };
-use crate::{config::ConfigError, settle::IntoOutcome};
+use crate::{
+    config::ConfigError,
+    settle::{IntoOutcome, IntoOutcomes},
+};
 
 /// Who handles the events of a subscription.
 pub(super) enum Kind {
     /// Tasks of the bus.
     Workers,
+    /// Tasks of the bus, several events at once.
+    Batches(Batch),
     /// Whoever asks the stream.
     Stream,
     /// The publishers.
@@ -48,7 +54,10 @@ impl On<'_> {
     ///
     /// [`SubscribeError`] says what to change.
     pub fn handle_now<T: Content, H: Handler<T>>(self, handler: H) -> Result<Subscription, SubscribeError> {
-        self.start(handler, code_name::<H>())
+        let handler = Arc::new(handler);
+        self.start::<T, _>(Kind::Workers, code_name::<H>(), |seat| {
+            worker::work::<T, H>(Arc::clone(&handler), seat)
+        })
     }
 
     /// Subscribes an ordinary function that may block its thread: it runs on the runtime's blocking pool, one call at
@@ -77,7 +86,7 @@ impl On<'_> {
         F: Fn(Delivery<T>) -> R + Send + Sync + 'static,
         R: IntoOutcome + 'static,
     {
-        self.start::<T, _>(Blocking::new(function), code_name::<F>())
+        self.handle_blocking_now(function)
     }
 
     /// As [`handle_blocking`](Self::handle_blocking), without an await.
@@ -91,7 +100,95 @@ impl On<'_> {
         F: Fn(Delivery<T>) -> R + Send + Sync + 'static,
         R: IntoOutcome + 'static,
     {
-        self.start::<T, _>(Blocking::new(function), code_name::<F>())
+        let handler = Arc::new(Blocking::new(function));
+        let work = |seat| worker::work::<T, _>(Arc::clone(&handler), seat);
+        self.start::<T, _>(Kind::Workers, code_name::<F>(), work)
+    }
+
+    /// Subscribes a handler that gets several deliveries at once, as [`batch`](Self::batch) says.
+    ///
+    /// What it returns says what became of all of them, or of each its own; what failed is tried again and becomes a dead
+    /// letter by itself, beside others of the next batches. An event whose data is not what the handler asks for has failed
+    /// without it. Within the handler, a [`Delivery`] publishes what its event caused; what is published by the bus itself
+    /// has no cause.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    ///
+    /// ```
+    /// # async fn example(bus: owlbus::Bus) -> Result<(), owlbus::SubscribeError> {
+    /// use std::time::Duration;
+    ///
+    /// use owlbus::{Delivery, HandlerError};
+    ///
+    /// # fn store(_: &Delivery) -> Result<(), HandlerError> { Ok(()) }
+    /// bus.on("hook.**")
+    ///     .batch(50, Duration::from_millis(20))
+    ///     .handle_batch(|hooks: Vec<Delivery>| async move {
+    ///         // One result a delivery: those that failed do not fail the others.
+    ///         hooks.iter().map(store).collect::<Vec<_>>()
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn handle_batch<T: Content, H: BatchHandler<T>>(
+        self,
+        handler: H,
+    ) -> Result<Subscription, SubscribeError> {
+        self.handle_batch_now(handler)
+    }
+
+    /// As [`handle_batch`](Self::handle_batch), without an await.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    pub fn handle_batch_now<T: Content, H: BatchHandler<T>>(
+        self,
+        handler: H,
+    ) -> Result<Subscription, SubscribeError> {
+        self.start_batches(Arc::new(handler), code_name::<H>())
+    }
+
+    /// As [`handle_batch`](Self::handle_batch), for an ordinary function that may block its thread: see
+    /// [`handle_blocking`](Self::handle_blocking).
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    pub async fn handle_batch_blocking<T, F, R>(self, function: F) -> Result<Subscription, SubscribeError>
+    where
+        T: Content,
+        F: Fn(Vec<Delivery<T>>) -> R + Send + Sync + 'static,
+        R: IntoOutcomes + 'static,
+    {
+        self.handle_batch_blocking_now(function)
+    }
+
+    /// As [`handle_batch_blocking`](Self::handle_batch_blocking), without an await.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says what to change.
+    pub fn handle_batch_blocking_now<T, F, R>(self, function: F) -> Result<Subscription, SubscribeError>
+    where
+        T: Content,
+        F: Fn(Vec<Delivery<T>>) -> R + Send + Sync + 'static,
+        R: IntoOutcomes + 'static,
+    {
+        self.start_batches::<T, _>(Arc::new(Blocking::new(function)), code_name::<F>())
+    }
+
+    fn start_batches<T: Content, H: BatchHandler<T>>(
+        self,
+        handler: Arc<H>,
+        default_name: &str,
+    ) -> Result<Subscription, SubscribeError> {
+        let batch = self.batch.unwrap_or_default();
+        let work = |seat| work_in_batches::<T, H>(Arc::clone(&handler), seat, batch);
+        self.start::<T, _>(Kind::Batches(batch), default_name, work)
     }
 
     /// Subscribes a function that runs in the publisher, before the event enters any mailbox: for cheap observers.
@@ -163,21 +260,21 @@ impl On<'_> {
     }
 
     /// Enters the subscription into the routes, and starts its workers.
-    fn start<T: Content, H: Handler<T>>(
+    fn start<T: Content, F: Future<Output = ()> + Send + 'static>(
         self,
-        handler: H,
+        kind: Kind,
         default_name: &str,
+        work: impl Fn(Arc<Seat>) -> F,
     ) -> Result<Subscription, SubscribeError> {
         let bus = self.bus;
         let runtime = Handle::try_current().ok().or_else(|| bus.core().runtime.clone());
         let runtime = runtime.ok_or(SubscribeError::NoRuntime)?;
-        let (subscriber, workers) = self.register(T::TYPES, default_name, Kind::Workers)?;
+        let (subscriber, workers) = self.register(T::TYPES, default_name, kind)?;
 
         let subscription = Subscription::new(bus.core(), subscriber);
-        let handler = Arc::new(handler);
         let tasks = (0..workers).map(|number| {
             let seat = Seat::new(subscription.clone(), bus.downgrade(), number);
-            runtime.spawn(worker::work::<T, H>(Arc::clone(&handler), Arc::new(seat)))
+            runtime.spawn(work(Arc::new(seat)))
         });
         bus.core().workers.add(tasks);
         bus.core().announce();

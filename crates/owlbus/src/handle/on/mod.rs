@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use registration::SubscribeError;
 
-use super::band::Band;
+use super::{band::Band, batch::Batch};
 use crate::{
     bus::Bus,
     config::MailboxConfig,
@@ -32,7 +32,9 @@ pub struct On<'a> {
     once: bool,
     concurrency: Option<usize>,
     by_key: bool,
-    band: Band,
+    batch: Option<Batch>,
+    /// Whether the subscription named its band.
+    band: Option<Band>,
     band_wait: Option<Duration>,
     retry: Option<Retry>,
     timeout: Option<Option<Duration>>,
@@ -76,7 +78,8 @@ impl<'a> On<'a> {
             once: false,
             concurrency: None,
             by_key: false,
-            band: Band::default(),
+            batch: None,
+            band: None,
             band_wait: None,
             retry: None,
             timeout: None,

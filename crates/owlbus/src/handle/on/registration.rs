@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     super::{
+        batch::Batch,
         mailbox::{Mailbox, Shape},
         pressure::Marks,
     },
@@ -81,6 +82,7 @@ impl On<'_> {
             let problem = "has a share of the room that is not above 0 and at most 1; 0.8 is 80 %";
             return Err(ConfigError::new("slow_from", problem).into());
         }
+        self.check_batch(&kind)?;
         if let Some(problem) = self.retry.as_ref().and_then(Retry::problem) {
             return Err(ConfigError::new("retry", problem).into());
         }
@@ -109,7 +111,7 @@ impl On<'_> {
             on_gap: Closable::new(self.on_gap),
             claimed: self.once.then(AtomicBool::default),
             slow_from: self.slow_from,
-            band: self.band.0,
+            band: self.band.unwrap_or_default().0,
             band_wait: self.band_wait.unwrap_or(BAND_WAIT),
             times_attempts: self.retry.is_some() || self.on_error.is_some() || core.on_error.is_some(),
             retry: self.retry.unwrap_or_default(),
@@ -120,7 +122,7 @@ impl On<'_> {
             streamed: matches!(kind, Kind::Stream),
             inline: match kind {
                 Kind::Inline(inline) => Some(inline),
-                Kind::Workers | Kind::Stream => None,
+                Kind::Workers | Kind::Batches(_) | Kind::Stream => None,
             },
             mailbox: Mailbox::new(shape, Arc::clone(&core.pause), Arc::clone(&core.memory)),
             filtered: AtomicU64::new(0),
@@ -146,5 +148,36 @@ impl On<'_> {
                 }
             }
         }
+    }
+
+    /// Whether batches are for this kind of handler, and can be filled.
+    fn check_batch(&self, kind: &Kind) -> Result<(), ConfigError> {
+        let refused = |setting, problem: String| Err(ConfigError::new(setting, problem));
+        let Kind::Batches(Batch { size, .. }) = *kind else {
+            return match self.batch {
+                Some(_) => {
+                    refused("batch", "is for `handle_batch`, whose handler takes several deliveries".into())
+                }
+                None => Ok(()),
+            };
+        };
+        let room = self.mailbox.events;
+        if size == 0 {
+            return refused("batch", "has no events; a batch has at least 1".into());
+        }
+        if size > room {
+            let problem =
+                format!("is for {size} events, and the mailbox has room for {room}: make that larger");
+            return refused("batch", problem);
+        }
+        if self.once {
+            return refused("once", "is for one event, and a batch is for several; use `handle`".into());
+        }
+        if self.band.is_some() || self.band_wait.is_some() {
+            let problem =
+                "lets one event wait for another handler, and would hold up its batch; use `handle`";
+            return refused("priority", problem.into());
+        }
+        Ok(())
     }
 }

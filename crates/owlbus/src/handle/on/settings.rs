@@ -5,6 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use super::{
     super::{
         band::Band,
+        batch::Batch,
         overflow::{Gap, Overflow},
     },
     On, Types,
@@ -71,6 +72,17 @@ impl On<'_> {
         self
     }
 
+    /// How many events [`handle_batch`](Self::handle_batch) gets at once, and how long fewer than that wait for others. Default:
+    /// 100 events, or 100 ms.
+    ///
+    /// Until then they stay in the mailbox, which needs room for as many. An `Immediate` event, a publisher that waits for
+    /// room, and the end of the bus are not kept waiting. With [`ordered_by_key`](Self::ordered_by_key) a batch has one event of
+    /// a key at most.
+    pub fn batch(mut self, size: usize, wait: Duration) -> Self {
+        self.batch = Some(Batch { size, wait });
+        self
+    }
+
     /// Goes before subscriptions of a lower priority, and after those of a higher: a number, or one of the named
     /// [`Band`]s. Default: 0, [`Band::NORMAL`].
     ///
@@ -89,7 +101,7 @@ impl On<'_> {
     /// # }
     /// ```
     pub fn priority(mut self, priority: impl Into<Band>) -> Self {
-        self.band = priority.into();
+        self.band = Some(priority.into());
         self
     }
 
