@@ -18,6 +18,7 @@ use crate::{
     dispatch::Routes,
     event::{Event, EventBuilder, EventId, IntoEvent},
     handle::{Content, Handler, On, Origin, Pause, SubscribeError, Subscription, Workers, origin},
+    journal::History,
     memory::{Grant, Memory},
     own_events,
     request::Awaited,
@@ -56,6 +57,8 @@ pub(crate) struct Core {
     pub(crate) mailbox: MailboxConfig,
     pub(crate) shutdown_deadline: Duration,
     pub(crate) turnstile: Turnstile,
+    /// The events that were published last.
+    pub(crate) history: Arc<History>,
     pub(crate) routes: Routes,
     pub(crate) memory: Arc<Memory>,
     /// Read by every mailbox of the bus.
@@ -292,6 +295,7 @@ impl Bus {
                 .map(|subscriber| SubscriptionStats::of(subscriber))
                 .collect(),
             bytes: core.memory.held(),
+            history: core.history.held(),
         }
     }
 
@@ -345,7 +349,7 @@ impl Bus {
     }
 
     pub(crate) fn new(config: BusBuilder) -> Self {
-        let graveyard = config.graveyard();
+        let (history, graveyard) = (Arc::new(config.past()), config.graveyard());
         let memory = Arc::new(Memory::new(config.memory as u64));
         let core = Core {
             agenda: Agenda::new(Grant::new(Arc::clone(&memory))),
@@ -354,6 +358,7 @@ impl Bus {
             mailbox: config.mailbox,
             shutdown_deadline: config.shutdown_deadline,
             turnstile: Turnstile::default(),
+            history,
             routes: Routes::new(),
             memory,
             pause: Arc::new(Pause::new(config.paused)),

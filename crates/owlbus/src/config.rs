@@ -9,8 +9,12 @@ use crate::{
     bus::Bus,
     event::default_source,
     handle::{MOST_BYTES, MOST_EVENTS, Overflow},
+    journal::History,
     settle::{Failure, Graveyard, IntoOutcome, OnError, tells, tells_async},
 };
+
+/// The most events a history can hold; a place for each is there from the start.
+const MOST_REMEMBERED: usize = 10_000_000;
 
 /// Why a bus could not be built, or a subscription not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +52,7 @@ pub struct BusBuilder {
     pub(crate) shutdown_deadline: Duration,
     pub(crate) timeout: Option<Duration>,
     pub(crate) on_error: Option<OnError>,
+    history: (usize, usize),
     dead_letters: usize,
     dead_letter_bytes: usize,
     dead_letter_age: Option<Duration>,
@@ -86,6 +91,7 @@ impl BusBuilder {
             shutdown_deadline: Duration::from_secs(30),
             timeout: Some(Duration::from_secs(5)),
             on_error: None,
+            history: (1_000, 16 << 20),
             dead_letters: 1_000,
             dead_letter_bytes: 16 << 20,
             dead_letter_age: None,
@@ -180,6 +186,13 @@ impl BusBuilder {
         self
     }
 
+    /// How many of the events that were published last are kept, and how many bytes of them; the oldest are let go of first.
+    /// Default: 1,000 and 16 MiB; 0 keeps none.
+    pub fn history(mut self, events: usize, bytes: usize) -> Self {
+        self.history = (events, bytes);
+        self
+    }
+
     /// How many dead letters are kept, and how many bytes of them; the oldest are let go of first. Default: 1,000 and 16 MiB;
     /// 0 keeps none.
     pub fn dead_letters(mut self, letters: usize, bytes: usize) -> Self {
@@ -192,6 +205,11 @@ impl BusBuilder {
     pub fn dead_letter_age(mut self, age: Duration) -> Self {
         self.dead_letter_age = Some(age);
         self
+    }
+
+    pub(crate) fn past(&self) -> History {
+        let (events, bytes) = self.history;
+        History::new(events, bytes)
     }
 
     pub(crate) fn graveyard(&self) -> Graveyard {
@@ -211,6 +229,10 @@ impl BusBuilder {
             return Err(ConfigError::new("memory", "is 0, so nothing could ever be published"));
         }
         self.mailbox.check()?;
+        if self.history.0 > MOST_REMEMBERED {
+            let problem = format!("is {} events, and at most {MOST_REMEMBERED} can be kept", self.history.0);
+            return Err(ConfigError::new("history", problem));
+        }
         Ok(Bus::new(self))
     }
 }

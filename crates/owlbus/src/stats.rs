@@ -39,6 +39,18 @@ pub struct Stats {
     pub subscriptions: Vec<SubscriptionStats>,
     /// Bytes all mailboxes hold; an event that waits in several counts in each.
     pub bytes: u64,
+    /// What the history holds: the events that were published last.
+    pub history: Held,
+}
+
+/// How much something holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// Number of events.
+    pub events: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// What happened under one topic.

@@ -148,6 +148,7 @@ fn begin<'a>(
         return Err(PublishError::Closed { event });
     };
     event.set_seq(passage.seq);
+    core.history.keep(&event, load.bytes());
 
     let matched = core.routes.lookup(&event);
     matched.published.fetch_add(1, Relaxed);

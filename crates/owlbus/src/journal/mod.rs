@@ -1,8 +1,12 @@
 //! Where events are kept, and the order they are kept in.
 //!
-//! The journal of a bus in memory keeps nothing but the order: it gives every accepted event its [`Seq`].
+//! The journal of a bus in memory is its bounded history: the events that were published last.
+
+mod memory;
 
 use std::fmt;
+
+pub(crate) use memory::{History, Since};
 
 /// An event's place in the journal: opaque, ordered, never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -116,6 +116,15 @@ impl Slot {
         state.came = kept;
     }
 
+    /// The first of these events that it takes, where nothing came before that.
+    pub(super) fn first_of(&self, events: Vec<Event>) -> Option<Event> {
+        let predicates = self.state.lock().predicates.clone();
+        let taken = |event: &Event| self.asks_for(event) && predicates.iter().all(|one| agrees(one, event));
+        let first = events.into_iter().find(taken)?;
+        let came = self.state.lock().came.front().map(Event::seq);
+        came.is_none_or(|came| first.seq() < came).then_some(first)
+    }
+
     /// From now on one is enough, if none is there yet.
     pub(super) fn settle_for_one(&self) {
         let mut state = self.state.lock();

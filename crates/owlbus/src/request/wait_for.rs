@@ -13,14 +13,17 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until}; // sleeps: until who waits has waited as long as he said.
 
 use super::{
-    awaited::{Awaited, Registered},
+    awaited::Registered,
     error::WaitError,
     slot::{Asks, Closed},
 };
 use crate::{
+    accept::Receipt,
+    bus::Core,
     clock,
     event::Event,
     handle::Content,
+    journal::{History, Seq, Since},
     topic::{Pattern, TopicError},
     typed::TypedEvent,
 };
@@ -34,6 +37,10 @@ use crate::{
 pub struct WaitFor<T = Event> {
     /// Gone when the wait is over.
     registered: Option<Registered>,
+    /// What was published last.
+    history: Arc<History>,
+    /// Where the first event stands behind that it takes, until it has looked at those that were there.
+    after: Option<Seq>,
     /// The first pattern that is none.
     error: Option<TopicError>,
     /// How long it waits, and until when.
@@ -47,24 +54,44 @@ pub struct WaitFor<T = Event> {
 const KEPT: usize = 16;
 
 impl WaitFor<Event> {
-    pub(crate) fn topics(awaited: &Arc<Awaited>, patterns: Result<Vec<Pattern>, TopicError>) -> Self {
+    pub(crate) fn topics(core: &Core, patterns: Result<Vec<Pattern>, TopicError>) -> Self {
         match patterns {
-            Ok(patterns) => Self::new(Some(awaited.register(Asks::Topics(patterns), KEPT)), None),
-            Err(error) => Self::new(None, Some(error)),
+            Ok(patterns) => Self::new(core, Some(core.awaited.register(Asks::Topics(patterns), KEPT)), None),
+            Err(error) => Self::new(core, None, Some(error)),
         }
     }
 }
 
 impl<T: TypedEvent> WaitFor<T> {
-    pub(crate) fn of_type(awaited: &Arc<Awaited>) -> Self {
+    pub(crate) fn of_type(core: &Core) -> Self {
         // What does not decode into a T is not meant.
-        Self::new(Some(awaited.register(Asks::Types(T::TYPES), KEPT)), None).filter(|_| true)
+        Self::new(core, Some(core.awaited.register(Asks::Types(T::TYPES), KEPT)), None).filter(|_| true)
     }
 }
 
 impl<T: Content> WaitFor<T> {
-    fn new(registered: Option<Registered>, error: Option<TopicError>) -> Self {
-        Self { registered, error, timeout: None, sleep: None, content: PhantomData }
+    fn new(core: &Core, registered: Option<Registered>, error: Option<TopicError>) -> Self {
+        let history = Arc::clone(&core.history);
+        Self { registered, history, after: None, error, timeout: None, sleep: None, content: PhantomData }
+    }
+
+    /// Takes also what was published since that receipt, before the wait was made: an answer that was faster is found, and one
+    /// that is older is not taken. The receipt's own event is not meant. Default: only what comes from now on.
+    ///
+    /// It is looked for in the history of the bus when the wait is first awaited, and is [`WaitError::Forgotten`] where that no
+    /// longer reaches back so far. What the bus itself has to say is not in there.
+    ///
+    /// ```
+    /// # async fn example(bus: owlbus::Bus) -> Result<(), Box<dyn std::error::Error>> {
+    /// let asked = bus.publish(owlbus::Event::json("door.open", 5)?).await?;
+    /// let opened = bus.wait_for("door.opened").after(&asked).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn after(mut self, receipt: &Receipt) -> Self {
+        // What is still to be published was not answered yet.
+        self.after = (receipt.seq != Seq::NONE).then_some(receipt.seq);
+        self
     }
 
     /// Waits for an event that this agrees with too. Default: any.
@@ -99,8 +126,17 @@ impl<T> Future for WaitFor<T> {
             return Poll::Ready(Err(error.into()));
         }
         let registered = this.registered.as_ref().expect("a wait is not polled after it was ready");
-        registered.slot().settle_for_one();
-        let ended = match registered.slot().poll(cx) {
+        let slot = registered.slot();
+        if let Some(seq) = this.after.take() {
+            let Since { events, complete } = this.history.since(seq);
+            let before = slot.first_of(events);
+            if before.is_some() || !(complete || slot.is_over()) {
+                this.registered = None;
+                return Poll::Ready(before.ok_or(WaitError::Forgotten));
+            }
+        }
+        slot.settle_for_one();
+        let ended = match slot.poll(cx) {
             Poll::Ready(Ok(event)) => Ok(event),
             Poll::Ready(Err(Closed)) => Err(WaitError::Closed),
             Poll::Pending => {
