@@ -132,3 +132,10 @@ impl History {
         &self.places[(seq.0 % self.places.len() as u64) as usize]
     }
 }
+
+impl Drop for History {
+    fn drop(&mut self) {
+        // Each may be the last to hold values of users.
+        self.places.iter().filter_map(|place| place.lock().take()).for_each(let_go);
+    }
+}
