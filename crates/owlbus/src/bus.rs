@@ -20,6 +20,7 @@ use crate::{
     handle::{Content, Handler, On, Origin, Pause, SubscribeError, Subscription, Workers, origin},
     journal::History,
     memory::{Grant, Memory},
+    middleware::{Chains, Layered, Middleware, MiddlewareError, MiddlewareInfo},
     own_events,
     request::Awaited,
     settle::{DeadLetters, Graveyard, OnError},
@@ -51,6 +52,8 @@ struct Lease {
 
 /// What the stages of one bus share.
 pub(crate) struct Core {
+    /// For what outlives a call, and keeps no bus.
+    pub(crate) me: Weak<Core>,
     pub(crate) source: SmolStr,
     pub(crate) limits: Limits,
     /// Mailboxes of subscriptions that say nothing else.
@@ -65,6 +68,8 @@ pub(crate) struct Core {
     pub(crate) pause: Arc<Pause>,
     /// Which handlers wait for which.
     pub(crate) waits: Arc<Waits>,
+    /// What stands around the events.
+    pub(crate) chains: Chains,
     /// Who waits for an answer or an event.
     pub(crate) awaited: Arc<Awaited>,
     /// The tasks that handle deliveries; a shutdown waits for them.
@@ -106,7 +111,7 @@ impl Bus {
     /// ```
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::new(BusBuilder::new())
+        Self::new(BusBuilder::new(), Chains::default())
     }
 
     /// Builds a bus with settings of its own.
@@ -322,6 +327,26 @@ impl Bus {
         DeadLetters::new(self.core())
     }
 
+    /// Adds a middleware: what is published from here on goes through it, what was published before does not.
+    ///
+    /// # Errors
+    ///
+    /// [`MiddlewareError::NameTaken`] where the bus has one of its name.
+    pub fn add_middleware(&self, middleware: impl Middleware) -> Result<(), MiddlewareError> {
+        self.core().chains.add(Layered::new(middleware))
+    }
+
+    /// Removes a middleware by its name; says whether there was one. What was published before goes through it all the same.
+    pub fn remove_middleware(&self, name: &str) -> bool {
+        self.core().chains.remove(name)
+    }
+
+    /// The middlewares, the outermost first, and what each did so far.
+    #[must_use]
+    pub fn middleware(&self) -> Vec<MiddlewareInfo> {
+        self.core().chains.list()
+    }
+
     /// Begins or continues delivery on a bus that was built paused.
     pub fn resume(&self) {
         let core = self.core();
@@ -348,10 +373,12 @@ impl Bus {
         shutdown::run(&self.lease.core, deadline).await
     }
 
-    pub(crate) fn new(config: BusBuilder) -> Self {
+    pub(crate) fn new(config: BusBuilder, chains: Chains) -> Self {
         let (history, graveyard) = (Arc::new(config.past()), config.graveyard());
         let memory = Arc::new(Memory::new(config.memory as u64));
-        let core = Core {
+        let core = Arc::new_cyclic(|me| Core {
+            me: Weak::clone(me),
+            chains,
             agenda: Agenda::new(Grant::new(Arc::clone(&memory))),
             source: config.source,
             limits: config.limits,
@@ -374,8 +401,8 @@ impl Bus {
             refused: AtomicU64::new(0),
             started: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
-        };
-        Self { lease: Arc::new(Lease { core: Arc::new(core) }), origin: None }
+        });
+        Self { lease: Arc::new(Lease { core }), origin: None }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -1,6 +1,6 @@
 //! The settings of a bus, and their defaults.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use smol_str::SmolStr;
 
@@ -10,6 +10,7 @@ use crate::{
     event::default_source,
     handle::{MOST_BYTES, MOST_EVENTS, Overflow},
     journal::History,
+    middleware::{Chains, Layered, Middleware},
     settle::{Failure, Graveyard, IntoOutcome, OnError, tells, tells_async},
 };
 
@@ -53,6 +54,7 @@ pub struct BusBuilder {
     pub(crate) timeout: Option<Duration>,
     pub(crate) on_error: Option<OnError>,
     history: (usize, usize),
+    middleware: Vec<Arc<Layered>>,
     dead_letters: usize,
     dead_letter_bytes: usize,
     dead_letter_age: Option<Duration>,
@@ -92,6 +94,7 @@ impl BusBuilder {
             timeout: Some(Duration::from_secs(5)),
             on_error: None,
             history: (1_000, 16 << 20),
+            middleware: Vec::new(),
             dead_letters: 1_000,
             dead_letter_bytes: 16 << 20,
             dead_letter_age: None,
@@ -186,6 +189,12 @@ impl BusBuilder {
         self
     }
 
+    /// Puts a middleware around the events; see also [`Bus::add_middleware`].
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.middleware.push(Layered::new(middleware));
+        self
+    }
+
     /// How many of the events that were published last are kept, and how many bytes of them; the oldest are let go of first.
     /// Default: 1,000 and 16 MiB; 0 keeps none.
     pub fn history(mut self, events: usize, bytes: usize) -> Self {
@@ -205,6 +214,16 @@ impl BusBuilder {
     pub fn dead_letter_age(mut self, age: Duration) -> Self {
         self.dead_letter_age = Some(age);
         self
+    }
+
+    /// The middlewares, in order.
+    fn chains(&self) -> Result<Chains, ConfigError> {
+        let chains = Chains::default();
+        for layered in &self.middleware {
+            let added = chains.add(Arc::clone(layered));
+            added.map_err(|error| ConfigError::new("middleware", format!("is wrong: {error}")))?;
+        }
+        Ok(chains)
     }
 
     pub(crate) fn past(&self) -> History {
@@ -233,7 +252,8 @@ impl BusBuilder {
             let problem = format!("is {} events, and at most {MOST_REMEMBERED} can be kept", self.history.0);
             return Err(ConfigError::new("history", problem));
         }
-        Ok(Bus::new(self))
+        let chains = self.chains()?;
+        Ok(Bus::new(self, chains))
     }
 }
 

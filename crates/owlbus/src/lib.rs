@@ -93,6 +93,8 @@ mod accept;
 mod dispatch;
 pub mod handle;
 pub mod settle;
+// What stands around it.
+pub mod middleware;
 // What is waited for beside it.
 pub mod request;
 // Where events are kept.

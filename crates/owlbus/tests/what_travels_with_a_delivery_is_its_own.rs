@@ -14,7 +14,7 @@ use owlbus::{Bus, Delivery, Event, Handler, HandlerError, Outcome, handle::Conte
 struct User(String);
 
 /// How many have looked at the delivery so far.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Clone)]
 struct Looks(u32);
 
 /// A handler around another one: finds out who it is, and lets nobody in that it does not know.

@@ -84,6 +84,7 @@ impl Agenda {
             unfinished: Vec::new(),
             due: SystemTime::now().checked_add(after),
             duplicate: false,
+            discarded_by: None,
         })
     }
 

@@ -30,7 +30,7 @@ pub enum PublishError {
     Rejected {
         /// The event.
         event: Event,
-        /// Who refused it: `event` (a field that was set wrong), `limits`, or `topics`.
+        /// Who refused it: `event` (a field that was set wrong), `limits`, `topics`, or the name of a middleware.
         by: Arc<str>,
         /// Why, and what to do.
         reason: Arc<str>,

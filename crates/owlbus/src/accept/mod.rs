@@ -8,7 +8,7 @@ mod receipt;
 mod turnstile;
 mod waiting;
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak, atomic::Ordering::Relaxed};
 
 use smol_str::SmolStr;
 use tokio::time::Instant;
@@ -25,6 +25,7 @@ use crate::{
     dispatch::{self, Ahead, Dispatched, Reserved, Trouble, cause_inside, too_deep},
     event::{Event, IntoEvent, Priority, Stamp},
     handle::{DropReason, Load, Origin},
+    middleware::{Chain, Way, publish_here, publish_now, tell_settled, walk},
     own_events,
     request::Slot,
     settle::Tracker,
@@ -33,8 +34,11 @@ use crate::{
 
 /// Publishes an event: accepts it, dispatches it, and waits for room where that is the policy.
 pub(crate) async fn publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
-    let (event, origin) = stamped(bus, event);
-    match begin(bus.core(), event, Manner::Waiting, origin.as_deref())? {
+    let Stamped { event, origin, chain } = stamped(bus, event);
+    if let Some(chain) = chain {
+        return walk(End::of(bus, Manner::Waiting, origin).after(chain), 0, event).await;
+    }
+    match begin(bus.core(), event, Manner::Waiting, None, origin.as_deref())? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.wait(origin).await),
     }
@@ -42,8 +46,11 @@ pub(crate) async fn publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt,
 
 /// Publishes an event without waiting.
 pub(crate) fn try_publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
-    let (event, _) = stamped(bus, event);
-    match begin(bus.core(), event, Manner::AtOnce, None)? {
+    let Stamped { event, origin, chain } = stamped(bus, event);
+    if let Some(chain) = chain {
+        return publish_now(End::of(bus, Manner::AtOnce, origin).after(chain), event);
+    }
+    match begin(bus.core(), event, Manner::AtOnce, None, None)? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.at_once()),
     }
@@ -51,8 +58,9 @@ pub(crate) fn try_publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, P
 
 /// Publishes what an inline handler replies, without waiting.
 pub(crate) fn answer_now(core: &Core, reply: Event) -> Result<Receipt, PublishError> {
-    let event = reply.with_stamp(&Stamp { source: core.source.clone(), cause: None });
-    match begin(core, event, Manner::AtOnce, None)? {
+    let chain = core.chains.now();
+    let event = reply.with_stamp(&Stamp { source: core.source.clone(), cause: None, chain: chain.clone() });
+    match begin(core, event, Manner::AtOnce, None, None)? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.at_once()),
     }
@@ -60,8 +68,11 @@ pub(crate) fn answer_now(core: &Core, reply: Event) -> Result<Receipt, PublishEr
 
 /// Publishes an event, and holds up the thread instead of a task.
 pub(crate) fn publish_blocking(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
-    let (event, origin) = stamped(bus, event);
-    match begin(bus.core(), event, Manner::Waiting, origin.as_deref())? {
+    let Stamped { event, origin, chain } = stamped(bus, event);
+    if let Some(chain) = chain {
+        return publish_here(End::of(bus, Manner::Here, origin).after(chain), event);
+    }
+    match begin(bus.core(), event, Manner::Here, None, origin.as_deref())? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.wait_here(origin)),
     }
@@ -82,47 +93,133 @@ pub(crate) async fn publish_request(
 }
 
 async fn track(bus: &Bus, event: Event, answer: Option<Arc<Slot>>) -> Result<Tracked, PublishError> {
-    let (event, origin) = stamped(bus, event);
-    let (key, mut tracker) = (event.key().into(), None);
-    let manner = Manner::Tracked(&mut tracker, answer);
-    let receipt = match begin(bus.core(), event, manner, origin.as_deref())? {
-        Begun::Ended(receipt) => receipt,
-        Begun::Waiting(waiting) => waiting.wait(origin).await,
+    let Stamped { event, origin, chain } = stamped(bus, event);
+    let key = event.key().into();
+    let track = Arc::new(Track { answer, tracker: OnceLock::new() });
+    let end = End { track: Some(Arc::clone(&track)), ..End::of(bus, Manner::Waiting, origin) };
+    let receipt = match chain {
+        Some(chain) => walk(end.after(chain), 0, event).await?,
+        None => end.publish(event, None).await?,
     };
-    let tracker = tracker.unwrap_or_else(|| Tracker::new(std::iter::empty()));
+    let tracker = track.tracker.get().cloned().unwrap_or_else(|| Tracker::new(std::iter::empty()));
     Ok(Tracked::new(receipt, tracker, bus, key))
 }
 
-/// Publishes an event when that time has come.
+/// Publishes an event when that time has come. What stands around accept sees it now.
 pub(crate) fn publish_at(bus: &Bus, event: Event, due: Instant) -> Result<Receipt, PublishError> {
-    let (event, _) = stamped(bus, event);
-    Agenda::add(bus.core(), event, due)
+    let Stamped { event, origin, chain } = stamped(bus, event);
+    match chain {
+        Some(chain) => {
+            publish_now(End { due: Some(due), ..End::of(bus, Manner::AtOnce, origin) }.after(chain), event)
+        }
+        None => Agenda::add(bus.core(), event, due),
+    }
 }
 
 /// Publishes an event whose time has come.
 async fn publish_due(core: &Core, event: Event) -> Result<Receipt, PublishError> {
     let event = event.accepted_now();
-    match begin(core, event, Manner::Waiting, None)? {
+    match begin(core, event, Manner::Waiting, None, None)? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.wait(None).await),
     }
 }
 
-/// The event with everything the bus fills in, and the delivery whose handler publishes it.
-fn stamped(bus: &Bus, event: impl IntoEvent) -> (Event, Option<Box<Origin>>) {
-    let origin = bus.origin();
-    let cause = cause_inside().or_else(|| origin.as_ref()?.cause().cloned());
-    let event = event.into_stamped(&Stamp { source: bus.core().source.clone(), cause });
-    (event, origin.filter(|origin| origin.runs()))
+/// An event with everything the bus fills in.
+struct Stamped {
+    event: Event,
+    /// The delivery whose handler publishes it.
+    origin: Option<Box<Origin>>,
+    /// What it goes through before it is accepted.
+    chain: Option<Arc<Chain>>,
 }
 
-/// How an event is published.
-enum Manner<'a> {
-    /// Whoever publishes it waits where that is asked for.
+fn stamped(bus: &Bus, event: impl IntoEvent) -> Stamped {
+    let origin = bus.origin();
+    let cause = cause_inside().or_else(|| origin.as_ref()?.cause().cloned());
+    let chain = bus.core().chains.now();
+    let event = event.into_stamped(&Stamp { source: bus.core().source.clone(), cause, chain: chain.clone() });
+    let chain = chain.filter(|chain| chain.is_around_accept());
+    Stamped { event, origin: origin.filter(|origin| origin.runs()), chain }
+}
+
+/// How a publisher waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// It awaits what there is to wait for.
     Waiting,
-    /// The same, and is given what tells of its outcomes; with the answer that is waited for, if one is.
-    Tracked(&'a mut Option<Arc<Tracker>>, Option<Arc<Slot>>),
+    /// It holds up its thread for that.
+    Here,
+    /// It waits for nothing.
     AtOnce,
+}
+
+/// What is to be told of an event's outcomes.
+struct Track {
+    /// The answer that is waited for, if one is.
+    answer: Option<Arc<Slot>>,
+    /// Set when the event is where it goes.
+    tracker: OnceLock<Arc<Tracker>>,
+}
+
+/// Where events are accepted, behind whatever stands around that.
+struct End {
+    core: Arc<Core>,
+    manner: Manner,
+    track: Option<Arc<Track>>,
+    origin: Option<Box<Origin>>,
+    due: Option<Instant>,
+}
+
+impl End {
+    fn of(bus: &Bus, manner: Manner, origin: Option<Box<Origin>>) -> Self {
+        Self { core: Arc::clone(bus.core()), manner, track: None, origin, due: None }
+    }
+
+    /// The way there, through a chain.
+    fn after(self, chain: Arc<Chain>) -> Arc<Way> {
+        let around = Arc::clone(&chain);
+        Way::new(chain, move |event, way| {
+            // A middleware may have put another event in its place.
+            let event = match event.is_stamped() {
+                true => event,
+                false => {
+                    let (source, cause) =
+                        (self.core.source.clone(), self.origin.as_ref().and_then(|it| it.cause().cloned()));
+                    event.with_stamp(&Stamp { source, cause, chain: Some(Arc::clone(&around)) })
+                }
+            };
+            let end = End {
+                core: Arc::clone(&self.core),
+                manner: self.manner,
+                track: self.track.clone(),
+                origin: self.origin.clone(),
+                due: self.due,
+            };
+            let way = Arc::clone(way);
+            Box::pin(async move { end.publish(event, Some(&way)).await })
+        })
+    }
+
+    async fn publish(self, event: Event, way: Option<&Way>) -> Result<Receipt, PublishError> {
+        if let Some(due) = self.due {
+            return Agenda::add(&self.core, event, due);
+        }
+        match begin(&self.core, event, self.manner, self.track.as_deref(), self.origin.as_deref())? {
+            Begun::Ended(receipt) => {
+                way.inspect(|way| way.accepted(&receipt));
+                Ok(receipt)
+            }
+            Begun::Waiting(waiting) => {
+                way.inspect(|way| way.accepted(&waiting.receipt));
+                Ok(match self.manner {
+                    Manner::Waiting => waiting.wait(self.origin).await,
+                    Manner::Here => waiting.wait_here(self.origin),
+                    Manner::AtOnce => waiting.at_once(),
+                })
+            }
+        }
+    }
 }
 
 /// A publish that has everything behind it but the waiting, if there is any.
@@ -135,14 +232,16 @@ enum Begun<'a> {
 fn begin<'a>(
     core: &'a Core,
     event: Event,
-    manner: Manner<'_>,
+    manner: Manner,
+    track: Option<&Track>,
     origin: Option<&Origin>,
 ) -> Result<Begun<'a>, PublishError> {
     let bytes = event.bytes_of_it();
     check(core, &event, bytes).inspect_err(|_| core.count_refused())?;
 
     let load = Load::of(event.weight(bytes));
-    let reserved = reserve(core, &event, load, &manner, origin).inspect_err(|_| core.count_refused())?;
+    let reserved =
+        reserve(core, &event, load, manner, track, origin).inspect_err(|_| core.count_refused())?;
     let Some(passage) = core.turnstile.pass() else {
         core.count_refused();
         return Err(PublishError::Closed { event });
@@ -157,10 +256,18 @@ fn begin<'a>(
     }
     let (id, immediate) = (event.id(), event.priority() == Priority::Immediate);
     let key = if immediate && origin.is_some() { event.key().into() } else { SmolStr::default() };
-    let tracked = matches!(manner, Manner::Tracked(..));
+    let ended = event
+        .chain()
+        .filter(|chain| chain.asks_for_outcomes())
+        .map(|chain| (Arc::clone(chain), event.clone()));
+    let tracked = track.is_some() || ended.is_some();
     let dispatched = dispatch::deliver(core, &matched, event, load, reserved, tracked);
-    if let Manner::Tracked(tracker, _) = manner {
-        tracker.clone_from(&dispatched.tracker);
+    if let (Some(track), Some(tracker)) = (track, &dispatched.tracker) {
+        _ = track.tracker.set(Arc::clone(tracker));
+    }
+    if let (Some((chain, event)), Some(tracker)) = (ended, &dispatched.tracker) {
+        let core = Weak::clone(&core.me);
+        tracker.then(move |outcomes| tell_settled(&core, chain, event, outcomes));
     }
     let receipt = Receipt {
         id,
@@ -170,6 +277,7 @@ fn begin<'a>(
         unfinished: Vec::new(),
         due: None,
         duplicate: false,
+        discarded_by: None,
     };
     if dispatched.trouble.is_none() && !immediate {
         return Ok(Begun::Ended(receipt));
@@ -233,10 +341,11 @@ fn reserve(
     core: &Core,
     event: &Event,
     load: Load,
-    manner: &Manner<'_>,
+    manner: Manner,
+    track: Option<&Track>,
     origin: Option<&Origin>,
 ) -> Result<Option<Reserved>, PublishError> {
-    let waits = !matches!(manner, Manner::AtOnce);
+    let waits = manner != Manner::AtOnce;
     let ahead = match (waits, origin) {
         (false, _) => Ahead::Queues,
         (true, Some(_)) => Ahead::All,
@@ -250,7 +359,7 @@ fn reserve(
     if let Some(origin) = origin.filter(|_| waits && !matched.is_reply) {
         no_loop(core, event, &reserved, origin)?;
         // What an inline handler answers is known when it has run.
-        if let Manner::Tracked(_, Some(answer)) = manner
+        if let Some(answer) = track.and_then(|track| track.answer.as_ref())
             && matched.inline.is_empty()
         {
             no_loop_of_answers(core, event, &reserved, origin, answer)?;
@@ -294,7 +403,7 @@ fn may_wait(core: &Core, event: &Event, origin: &Origin, on: On) -> Result<(), P
 
 /// Publishes one of the bus's own events to those who have room for it. Nothing it does is told in turn.
 pub(crate) fn publish_own(core: &Core, event: Event) {
-    let event = event.with_stamp(&Stamp { source: core.source.clone(), cause: None });
+    let event = event.with_stamp(&Stamp { source: core.source.clone(), cause: None, chain: None });
     let matched = core.routes.lookup(&event);
     if matched.is_empty() && !core.awaited.wants(&event) {
         return;

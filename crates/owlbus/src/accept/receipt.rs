@@ -41,6 +41,8 @@ pub struct Receipt {
     pub due: Option<SystemTime>,
     /// Whether the journal had the event already; a bus in memory never knows.
     pub duplicate: bool,
+    /// Name of the middleware that dropped the event: nobody gets it, and it is in no journal.
+    pub discarded_by: Option<Arc<str>>,
 }
 
 /// What the publisher of a tracked event gets to know: the [`Receipt`], and later what became of every delivery.

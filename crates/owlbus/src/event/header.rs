@@ -1,7 +1,10 @@
 //! Everything about an event but its data.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -11,6 +14,7 @@ use super::{EventId, Metadata, Priority};
 use crate::{
     clock::{Moment, Reading},
     journal::Seq,
+    middleware::Chain,
     topic::Topic,
 };
 
@@ -48,6 +52,8 @@ pub(super) struct Extras {
     pub(super) expires: Option<Moment>,
     pub(super) metadata: Metadata,
     pub(super) content_type: Option<SmolStr>,
+    /// What stands around the handlers of the event.
+    pub(super) chain: Option<Arc<Chain>>,
     pub(super) wire: Wire,
 }
 
@@ -83,11 +89,13 @@ pub(super) struct Packed {
 ///
 /// Named by a hidden method of `IntoEvent`, and reachable by nobody else.
 #[doc(hidden)]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Stamp {
     pub(crate) source: SmolStr,
     /// The event whose handler publishes: its id and its correlation.
     pub(crate) cause: Option<Cause>,
+    /// The middlewares of the bus, as they are now.
+    pub(crate) chain: Option<Arc<Chain>>,
 }
 
 /// The event that caused another: its id, and the correlation the other inherits.
@@ -139,6 +147,12 @@ impl Header {
     pub(super) fn stamp(&mut self, stamp: &Stamp) {
         if self.source.is_none() {
             self.source = Some(stamp.source.clone());
+        }
+        match (&stamp.chain, &mut self.extras) {
+            (Some(chain), _) if chain.goes_along() => self.extras_mut().chain = Some(Arc::clone(chain)),
+            // It may have come over another bus before.
+            (_, Some(extras)) => extras.chain = None,
+            (_, None) => {}
         }
         // An event that is passed on by its own handler is the same event, not its own effect.
         let Some(cause) = stamp.cause.as_ref().filter(|cause| cause.id != self.id) else { return };

@@ -218,8 +218,7 @@ impl Event {
         self.0.header.key.is_some()
     }
 
-    /// How urgent the event is. Default: `Normal`. It is carried along; a bus in memory delivers in the order of
-    /// publishing.
+    /// How urgent the event is: its lane in the mailboxes. Default: `Normal`.
     #[must_use]
     pub fn priority(&self) -> Priority {
         self.0.header.priority
@@ -243,8 +242,7 @@ impl Event {
         self.extras().and_then(|extras| extras.reply_to.as_ref())
     }
 
-    /// After this time nobody wants the event any more. It is carried along; a bus in memory delivers the event all
-    /// the same.
+    /// After this time nobody wants the event any more: it is settled as expired.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.extras().and_then(|extras| extras.expires_at).map(|time| UNIX_EPOCH + time)

@@ -1,6 +1,9 @@
 //! What the stages of the bus do with an event: stamp it, number it, weigh it.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use smol_str::SmolStr;
 
@@ -8,7 +11,7 @@ use super::{
     Event, Inner,
     header::{Cause, Stamp},
 };
-use crate::{clock::Moment, journal::Seq};
+use crate::{clock::Moment, journal::Seq, middleware::Chain};
 
 /// Where an accepted event stands.
 pub(crate) struct Place {
@@ -57,6 +60,16 @@ impl Event {
     pub(crate) fn is_expired(&self) -> bool {
         let expires = self.0.header.extras.as_ref().and_then(|extras| extras.expires);
         expires.is_some_and(|expires| Moment::now() >= expires)
+    }
+
+    /// What stands around its handlers, where anything does.
+    pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {
+        self.extras()?.chain.as_ref()
+    }
+
+    /// Whether a bus has filled in what its publisher left out.
+    pub(crate) fn is_stamped(&self) -> bool {
+        self.0.header.source.is_some()
     }
 
     pub(crate) fn cause(&self) -> Cause {

@@ -127,6 +127,24 @@ where
     poll_fn(|cx| poll_contained(call.as_mut(), cx)).await
 }
 
+/// Drives a future, and gives what it said, or its panic as a sentence.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = pin!(Some(future));
+    let output = poll_fn(|cx| {
+        let Some(future) = future.as_mut().as_pin_mut() else { return Poll::Pending };
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panicked(panic))),
+        }
+    })
+    .await;
+    // What it held is of the user.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| future.set(None))) {
+        tracing::warn!(error = panicked(panic), "a future panicked when it was let go of");
+    }
+    output
+}
+
 /// Drops what may hold values of users, whose `Drop` may panic.
 pub(crate) fn let_go<T>(value: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {

@@ -21,6 +21,8 @@ use super::{
 };
 use crate::{
     dispatch::{Code, Subscriber},
+    event::Event,
+    middleware::Together,
     settle::{HandlerError, IntoOutcomes, Outcomes, Said, expire, settle},
 };
 
@@ -140,30 +142,17 @@ async fn attempt_all<T: Content, H: BatchHandler<T>>(
     let mut started = Some(Instant::now());
     subscriber.mailbox.begin_together(size);
     origin::begin_batch(batch);
-    // What cannot be read as what the handler asks for has failed by itself, and the others are handled without it.
-    let mut unfit = Vec::with_capacity(size);
-    let mut deliveries = Vec::with_capacity(size);
-    for (event, number) in events {
-        let delivery = || attempt::delivery(seat, code.transform.as_ref(), event, number);
-        match catch_unwind(AssertUnwindSafe(delivery)) {
-            Ok(Ok(delivery)) => {
-                deliveries.push(delivery);
-                unfit.push(None);
-            }
-            Ok(Err(error)) => unfit.push(Some(HandlerError::permanent(error))),
-            Err(panic) => unfit.push(Some(HandlerError::permanent(panicked(panic)))),
-        }
-    }
-    let fit = deliveries.len();
-    let outcomes = match fit {
-        0 => Outcomes::each(Vec::new()),
-        _ => {
-            let (mut call, alarm) = (pin!(None), pin!(None));
-            match attempt::begin(call.as_mut(), || Ok(deliveries), |batch| handler.handle(batch)) {
-                Ok(()) => attempt::in_time(call, alarm, subscriber, H::BLOCKS, &mut started).await,
-                Err(error) => error.into(),
-            }
-        }
+    let is_around = |(event, _): &(Event, u32)| event.chain().is_some_and(|chain| chain.is_around_handle());
+    let (outcomes, fit, unfit) = if events.iter().any(is_around) {
+        let (deliveries, unfit) = deliveries::<Event>(seat, code, events);
+        let (fit, together) = (deliveries.len(), Together::of(deliveries.len()));
+        let ways = together.ways(deliveries);
+        let call = |ways| together.handle(handler, ways);
+        (call_once(ways, fit, call, subscriber, H::BLOCKS, &mut started).await, fit, unfit)
+    } else {
+        let (deliveries, unfit) = deliveries::<T>(seat, code, events);
+        let (fit, call) = (deliveries.len(), |batch| handler.handle(batch));
+        (call_once(deliveries, fit, call, subscriber, H::BLOCKS, &mut started).await, fit, unfit)
     };
     subscriber.mailbox.end_together(size);
 
@@ -180,4 +169,45 @@ async fn attempt_all<T: Content, H: BatchHandler<T>>(
         tell_the_rest(subscriber, told).await;
     }
     origin::end();
+}
+
+/// The deliveries of a batch. What cannot be read as what is asked for has failed by itself, and the others go on without it.
+fn deliveries<T: Content>(
+    seat: &Arc<Seat>,
+    code: &Code,
+    events: Vec<(Event, u32)>,
+) -> (Vec<Delivery<T>>, Vec<Option<HandlerError>>) {
+    let mut deliveries = Vec::with_capacity(events.len());
+    let mut unfit = Vec::with_capacity(events.len());
+    for (event, number) in events {
+        let delivery = || attempt::delivery(seat, code.transform.as_ref(), event, number);
+        match catch_unwind(AssertUnwindSafe(delivery)) {
+            Ok(Ok(delivery)) => {
+                deliveries.push(delivery);
+                unfit.push(None);
+            }
+            Ok(Err(error)) => unfit.push(Some(HandlerError::permanent(error))),
+            Err(panic) => unfit.push(Some(HandlerError::permanent(panicked(panic)))),
+        }
+    }
+    (deliveries, unfit)
+}
+
+/// Calls the handler, unless there is nothing to handle.
+async fn call_once<B, F: Future<Output = Outcomes>>(
+    batch: B,
+    size: usize,
+    call: impl FnOnce(B) -> F,
+    subscriber: &Subscriber,
+    blocks: bool,
+    started: &mut Option<Instant>,
+) -> Outcomes {
+    if size == 0 {
+        return Outcomes::each(Vec::new());
+    }
+    let (mut calling, alarm) = (pin!(None), pin!(None));
+    match attempt::begin(calling.as_mut(), || Ok(batch), call) {
+        Ok(()) => attempt::in_time(calling, alarm, subscriber, blocks, started).await,
+        Err(error) => error.into(),
+    }
 }

@@ -97,6 +97,23 @@ impl<T: Content> Delivery<T> {
     }
 }
 
+impl Delivery {
+    /// The delivery of another event in the place of this one: what the handler is to see instead.
+    #[must_use]
+    pub fn with_event(mut self, event: Event) -> Self {
+        self.accepted.get_or_insert_with(|| self.event.clone());
+        self.event = event.in_place_of(&self.event.place());
+        self
+    }
+
+    /// The same, for a handler that asks for another content.
+    pub(crate) fn read_as<T: Content>(self) -> Result<Delivery<T>, ContentError> {
+        T::of(&self.event)?;
+        let Self { event, accepted, seat, attempt, turn, extensions, content: _ } = self;
+        Ok(Delivery { event, accepted, seat, attempt, turn, extensions, content: PhantomData })
+    }
+}
+
 impl<T> Delivery<T> {
     /// The event.
     #[must_use]
@@ -182,6 +199,19 @@ impl<T> Delivery<T> {
     /// The event as it came over the bus.
     fn accepted(&self) -> &Event {
         self.accepted.as_ref().unwrap_or(&self.event)
+    }
+
+    /// The delivery once more, for when what it was given to does not come back.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            event: self.event.clone(),
+            accepted: self.accepted.clone(),
+            seat: Arc::clone(&self.seat),
+            attempt: self.attempt,
+            turn: self.turn,
+            extensions: self.extensions.clone(),
+            content: PhantomData,
+        }
     }
 
     /// The delivery once more, to reply with what its handler returns; `None` where the event wants no reply.

@@ -25,7 +25,7 @@ mod worker;
 mod workers;
 
 pub use attempt::TimedOut;
-pub(crate) use attempt::{contained, let_go, panicked};
+pub(crate) use attempt::{caught, contained, let_go, panicked};
 pub use band::Band;
 pub use batch::BatchHandler;
 pub use content::Content;

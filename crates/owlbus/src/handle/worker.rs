@@ -18,7 +18,7 @@ use super::{
     attempt,
     batch::Batch,
     content::Content,
-    delivery::Seat,
+    delivery::{Delivery, Seat},
     handler::Handler,
     mailbox::{Gathered, Queued, Taken, Taking},
     origin,
@@ -27,6 +27,8 @@ use super::{
 use crate::{
     clock,
     dispatch::Subscriber,
+    event::ContentError,
+    middleware::{self, Chain, End, Typed},
     settle::{Said, Told, expire, settle},
 };
 
@@ -58,13 +60,21 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
             let (event, number) = (queued.event.clone(), queued.attempt());
             origin::begin(queued);
             let mut started = timed.then(Instant::now);
-            let delivery = || attempt::delivery(&seat, code.transform.as_ref(), event, number);
-            let said = match attempt::begin(call.as_mut(), delivery, |delivery| handler.handle(delivery)) {
-                Ok(()) => {
-                    let (call, alarm) = (call.as_mut(), alarm.as_mut());
-                    attempt::in_time(call, alarm, &subscriber, H::BLOCKS, &mut started).await
+            let chain = event.chain().filter(|chain| chain.is_around_handle()).cloned();
+            let transform = code.transform.as_ref();
+            let said = if let Some(chain) = chain {
+                let end = Typed::<T, H>::new(Arc::clone(&handler));
+                let delivery = || attempt::delivery(&seat, transform, event, number);
+                Box::pin(around(chain, end, delivery, &subscriber, H::BLOCKS, &mut started)).await
+            } else {
+                let delivery = || attempt::delivery(&seat, transform, event, number);
+                match attempt::begin(call.as_mut(), delivery, |delivery| handler.handle(delivery)) {
+                    Ok(()) => {
+                        let (call, alarm) = (call.as_mut(), alarm.as_mut());
+                        attempt::in_time(call, alarm, &subscriber, H::BLOCKS, &mut started).await
+                    }
+                    Err(error) => error.into(),
                 }
-                Err(error) => error.into(),
             };
             let failed = matches!(said, Said::Failed(_));
             let Some(queued) = origin::take(failed) else { continue };
@@ -84,6 +94,22 @@ pub(crate) async fn work<T: Content, H: Handler<T>>(handler: Arc<H>, seat: Arc<S
         }
     };
     origin::at_work(Arc::clone(&seat), deliveries).await;
+}
+
+/// One attempt through the middlewares around it, as [`attempt::in_time`].
+async fn around(
+    chain: Arc<Chain>,
+    end: Arc<dyn End>,
+    make: impl FnOnce() -> Result<Delivery, ContentError>,
+    subscriber: &Subscriber,
+    blocks: bool,
+    started: &mut Option<Instant>,
+) -> Said {
+    let (mut call, alarm) = (pin!(None), pin!(None));
+    match attempt::begin(call.as_mut(), make, |delivery| middleware::attempt(chain, 0, end, delivery)) {
+        Ok(()) => attempt::in_time(call, alarm, subscriber, blocks, started).await,
+        Err(error) => error.into(),
+    }
 }
 
 /// Lets functions that await be told of a failure, each for as long as an attempt may take.

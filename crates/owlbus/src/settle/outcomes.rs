@@ -36,15 +36,20 @@ impl Outcomes {
     }
 
     /// What was said of each of so many deliveries.
-    pub(crate) fn of(self, deliveries: usize) -> Vec<Said> {
+    pub(crate) fn each_of(self, deliveries: usize) -> Vec<Result<Outcome, HandlerError>> {
         match self.0 {
-            Words::All(said) => (0..deliveries).map(|_| Said::from(said.clone())).collect(),
-            Words::Each(said) if said.len() == deliveries => said.into_iter().map(Said::from).collect(),
+            Words::All(said) => vec![said; deliveries],
+            Words::Each(said) if said.len() == deliveries => said,
             Words::Each(said) => {
                 let error = HandlerError::permanent(Miscounted { deliveries, outcomes: said.len() });
-                (0..deliveries).map(|_| Said::from(error.clone())).collect()
+                vec![Err(error); deliveries]
             }
         }
+    }
+
+    /// The same, in the words of settle.
+    pub(crate) fn of(self, deliveries: usize) -> Vec<Said> {
+        self.each_of(deliveries).into_iter().map(Said::from).collect()
     }
 }
 

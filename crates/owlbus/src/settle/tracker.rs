@@ -20,9 +20,14 @@ pub(crate) struct Tracker {
     /// When the event was published.
     since: Instant,
     deliveries: Mutex<Vec<Tracked>>,
+    /// What is to be done once every delivery is settled.
+    then: Mutex<Option<Then>>,
     /// Told of every attempt that ended and every delivery that was settled.
     changed: Notify,
 }
+
+/// What is to be done with the outcomes.
+type Then = Box<dyn FnOnce(Vec<Settled>) + Send>;
 
 struct Tracked {
     subscriber: Arc<Subscriber>,
@@ -70,6 +75,7 @@ impl Tracker {
         Arc::new(Self {
             since: Instant::now(),
             deliveries: Mutex::new(subscribers.map(tracked).collect()),
+            then: Mutex::new(None),
             changed: Notify::new(),
         })
     }
@@ -105,6 +111,24 @@ impl Tracker {
     /// Waits until every delivery is settled.
     pub(crate) async fn settled(&self) -> Vec<Settled> {
         self.until(Stage::is_over).await;
+        self.outcomes()
+    }
+
+    /// Has this called with what became of every delivery, once they are settled; at once where they are.
+    pub(crate) fn then(&self, then: impl FnOnce(Vec<Settled>) + Send + 'static) {
+        *self.then.lock() = Some(Box::new(then));
+        self.go_on();
+    }
+
+    /// Calls what is to be called where every delivery is settled.
+    fn go_on(&self) {
+        if self.deliveries.lock().iter().all(|one| one.stage.is_over()) {
+            let then = self.then.lock().take();
+            then.into_iter().for_each(|then| then(self.outcomes()));
+        }
+    }
+
+    fn outcomes(&self) -> Vec<Settled> {
         let deliveries = self.deliveries.lock();
         let settled = deliveries.iter().filter_map(|one| match &one.stage {
             Stage::Over(settlement) => Some(Settled {
@@ -177,6 +201,7 @@ impl Tracker {
         freed.iter().for_each(|subscriber| subscriber.mailbox.wake_another());
         if told {
             self.changed.notify_waiters();
+            self.go_on();
         }
     }
 

@@ -1,0 +1,155 @@
+//! Around the event: code that sees it on its way in, around each attempt of a handler, and when all is settled.
+//!
+//! A [`Middleware`] is given to the builder of a bus, or added to a bus that runs. Those with a higher priority are further
+//! out; an event keeps the chain that was there when it was published. Where none is installed, a publish reads one flag.
+
+mod accept;
+mod batch;
+mod chain;
+mod handle;
+mod hooks;
+mod seen;
+mod settled;
+
+use std::{any::type_name, borrow::Cow, future::Future, pin::Pin};
+
+pub use accept::AcceptNext;
+pub(crate) use accept::{Way, publish_here, publish_now, walk};
+pub(crate) use batch::Together;
+pub(crate) use chain::{Chain, Chains, Layered};
+pub use chain::{MiddlewareError, MiddlewareInfo};
+pub use handle::HandleNext;
+pub(crate) use handle::{End, Typed, attempt};
+pub use hooks::{
+    Hook, after_handle, after_handle_async, around_accept, around_handle, before_accept, before_accept_async,
+    before_handle, before_handle_async, on_settled, on_settled_async,
+};
+pub(crate) use settled::tell_settled;
+
+use crate::{
+    accept::{PublishError, Receipt},
+    event::Event,
+    handle::Delivery,
+    settle::{HandlerError, Outcome, Settled},
+};
+
+/// A future that is owned, so that whoever cannot wait for it can leave it to others.
+pub(crate) type Boxed<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+
+/// Code around the event: on its way in, around each attempt of a handler, and when every handler is through with it.
+///
+/// It may change an event, refuse it, drop it, or only look at it. Its panic is its error: what [guards](Duty::Guards) has
+/// then refused, what [observes](Duty::Observes) is passed over.
+///
+/// ```
+/// use owlbus::{Event, PublishError, Receipt, middleware::{AcceptNext, Middleware, Stages}};
+///
+/// struct OfficeHours;
+///
+/// impl Middleware for OfficeHours {
+///     fn stages(&self) -> Stages {
+///         Stages::ACCEPT
+///     }
+///
+///     async fn accept(&self, event: Event, next: AcceptNext) -> Result<Receipt, PublishError> {
+///         match event.topic().as_str().starts_with("office.") {
+///             true => next.run(event).await,
+///             false => next.refuse(event, "only what concerns the office"),
+///         }
+///     }
+/// }
+///
+/// let bus = owlbus::Bus::builder().middleware(OfficeHours).build()?;
+/// # Ok::<(), owlbus::config::ConfigError>(())
+/// ```
+pub trait Middleware: Send + Sync + 'static {
+    /// Its name, in errors and lists; one a bus. Default: the name of the type.
+    fn name(&self) -> Cow<'static, str> {
+        let name = type_name::<Self>();
+        let path = name.split_once('<').map_or(name, |(path, _)| path);
+        Cow::Borrowed(path.rsplit("::").next().unwrap_or(path))
+    }
+
+    /// Those with a higher one are further out: first on the way in, last on the way back. Among equals, who came first.
+    /// Default: 0.
+    fn priority(&self) -> i32 {
+        0
+    }
+
+    /// Where it takes part. An event goes through the others as if it were not there. Default: everywhere.
+    fn stages(&self) -> Stages {
+        Stages::ALL
+    }
+
+    /// What becomes of an event where this fails. Default: [`Duty::Guards`].
+    fn duty(&self) -> Duty {
+        Duty::Guards
+    }
+
+    /// Around accept: before the event is anywhere, and after its publish. `next` is the rest of the way.
+    ///
+    /// A publish that does not wait, such as `try_publish`, is refused where this awaits something before it goes on.
+    fn accept(
+        &self,
+        event: Event,
+        next: AcceptNext,
+    ) -> impl Future<Output = Result<Receipt, PublishError>> + Send {
+        next.run(event)
+    }
+
+    /// Around one attempt of a handler, its timeout included. `next` is the rest of the way.
+    ///
+    /// What it returns is what the handler said. Inline handlers, which are called by the publisher, and streams are not among
+    /// what it is around.
+    fn handle(
+        &self,
+        delivery: Delivery,
+        next: HandleNext,
+    ) -> impl Future<Output = Result<Outcome, HandlerError>> + Send {
+        next.run(delivery)
+    }
+
+    /// Once an event, when the last of its deliveries is settled, with what became of each; at once where nobody asked for it.
+    /// A shutdown waits for it.
+    fn settled(&self, _event: &Event, _outcomes: &[Settled]) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+/// Where a middleware takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stages {
+    pub(crate) accept: bool,
+    pub(crate) handle: bool,
+    pub(crate) settled: bool,
+}
+
+impl Stages {
+    /// Everywhere.
+    pub const ALL: Stages = Stages { accept: true, handle: true, settled: true };
+    /// Around accept.
+    pub const ACCEPT: Stages = Stages { accept: true, handle: false, settled: false };
+    /// Around each attempt of a handler.
+    pub const HANDLE: Stages = Stages { accept: false, handle: true, settled: false };
+    /// When all is settled.
+    pub const SETTLED: Stages = Stages { accept: false, handle: false, settled: true };
+
+    /// Both where this and where the other takes part.
+    #[must_use]
+    pub const fn and(self, other: Stages) -> Stages {
+        Stages {
+            accept: self.accept || other.accept,
+            handle: self.handle || other.handle,
+            settled: self.settled || other.settled,
+        }
+    }
+}
+
+/// What becomes of an event where a middleware panics, or an observing one fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// The event is refused, or the attempt has failed: nobody gets what could not be checked.
+    Guards,
+    /// The event goes on as if the middleware were not there.
+    Observes,
+}
