@@ -6,6 +6,7 @@
 mod accept;
 mod batch;
 mod chain;
+mod filter;
 mod handle;
 mod hooks;
 mod seen;
@@ -18,6 +19,7 @@ pub(crate) use accept::{Way, publish_here, publish_now, walk};
 pub(crate) use batch::Together;
 pub(crate) use chain::{Chain, Chains, Layered};
 pub use chain::{MiddlewareError, MiddlewareInfo};
+pub use filter::Filter;
 pub use handle::HandleNext;
 pub(crate) use handle::{End, Typed, attempt};
 pub use hooks::{
