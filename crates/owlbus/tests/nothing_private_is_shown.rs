@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{Notes, Number, end, number, quiet};
+use common::{Log, Notes, Number, end, number, quiet};
 use owlbus::{
     Bus, Delivery, Event, Outcome, PublishError, Received, event::ContentError, event::EventError,
     event::EventId, event::IntoEvent,
@@ -216,40 +216,6 @@ fn pretty_says_so_where_a_value_cannot_be_shown() {
     assert!(shown.starts_with("user.logged_in e-1: the value of type"), "{shown}");
     assert!(shown.ends_with("cannot be written as JSON: no key is loaded"), "{shown}");
     assert_eq!(number(1).into_event().pretty().matches("test.number").count(), 1);
-}
-
-/// Keeps what is logged, as text.
-#[derive(Clone)]
-struct Log(Notes<String>);
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Line(String);
-        impl tracing::field::Visit for Line {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.0 += &format!("{field}={value:?} ");
-            }
-        }
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.add(line.0);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[tokio::test(start_paused = true)]

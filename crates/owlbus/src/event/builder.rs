@@ -167,6 +167,19 @@ impl<B> EventBuilder<B> {
         self
     }
 
+    /// Puts other data in the place of what is there, as JSON. Topic, type and version stay what they were, also where they were
+    /// those of a Rust value.
+    pub fn data<D: Serialize>(mut self, data: D) -> Self {
+        match serde_json::to_vec(&data) {
+            Ok(text) => self.event = self.event.with_json(text.into()),
+            Err(error) => self.wrong(super::ContentError::Encode {
+                rust_type: std::any::type_name::<D>(),
+                reason: error.to_string(),
+            }),
+        }
+        self
+    }
+
     /// Sets a name beside the data, to any value that can be written as JSON.
     pub fn metadata(mut self, name: impl AsRef<str>, value: impl Serialize) -> Self {
         let name = name.as_ref();

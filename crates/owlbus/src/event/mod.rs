@@ -24,6 +24,7 @@ use std::{
 
 use bytes::Bytes;
 use serde::Serialize;
+use smol_str::SmolStr;
 
 pub use builder::EventBuilder;
 pub use cloudevents::CloudEventError;
@@ -267,6 +268,24 @@ impl Event {
 
     fn extras(&self) -> Option<&Extras> {
         self.0.header.extras.as_deref()
+    }
+
+    /// The same event with JSON text for data, which is known to be some.
+    fn with_json(mut self, text: Bytes) -> Self {
+        let named = self.0.payload.event_type().map(|(name, version)| (SmolStr::from(name), version));
+        let topic = self.has_topic().then(|| self.topic().clone());
+        let header = self.header_mut();
+        header.topic = topic;
+        if let Some((name, version)) = named {
+            let extras = header.extras_mut();
+            extras.event_type.get_or_insert(name);
+            extras.version.get_or_insert(version);
+        }
+        if let Some(extras) = &mut header.extras {
+            extras.content_type = None;
+        }
+        let header = header.again();
+        Self::made(header, Json::new(text))
     }
 
     /// The header, to be changed: this event's own where nobody else holds it, else a second one before the same

@@ -30,7 +30,7 @@ pub struct Filter {
     denied: Vec<Pattern>,
     allowed_types: Vec<String>,
     denied_types: Vec<String>,
-    predicate: Option<Arc<dyn Fn(&Event) -> bool + Send + Sync>>,
+    predicate: Option<crate::dispatch::Filter>,
 }
 
 impl Filter {

@@ -57,6 +57,19 @@ impl HandleNext {
         self.seen.set(Went::Done(said.clone()));
         said
     }
+
+    /// The same, and once more where it went well.
+    pub(super) async fn run_twice(self, delivery: Delivery) -> Said {
+        let Self { chain, at, end, seen } = self;
+        seen.set(Went::Begun);
+        let first = attempt(Arc::clone(&chain), at + 1, Arc::clone(&end), delivery.again()).await;
+        let said = match first {
+            Ok(Outcome::Done) => attempt(chain, at + 1, end, delivery).await,
+            other => other,
+        };
+        seen.set(Went::Done(said.clone()));
+        said
+    }
 }
 
 /// Walks the way of one attempt from a middleware on.

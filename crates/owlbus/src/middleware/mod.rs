@@ -6,11 +6,15 @@
 mod accept;
 mod batch;
 mod chain;
+mod faults;
 mod filter;
 mod handle;
 mod hooks;
+mod logging;
+mod metrics;
 mod seen;
 mod settled;
+mod transform;
 
 use std::{any::type_name, borrow::Cow, future::Future, pin::Pin};
 
@@ -19,6 +23,7 @@ pub(crate) use accept::{Way, publish_here, publish_now, walk};
 pub(crate) use batch::Together;
 pub(crate) use chain::{Chain, Chains, Layered};
 pub use chain::{MiddlewareError, MiddlewareInfo};
+pub use faults::{Fault, delay, duplicate, random_fail, random_panic};
 pub use filter::Filter;
 pub use handle::HandleNext;
 pub(crate) use handle::{End, Typed, attempt};
@@ -26,7 +31,10 @@ pub use hooks::{
     Hook, after_handle, after_handle_async, around_accept, around_handle, before_accept, before_accept_async,
     before_handle, before_handle_async, on_settled, on_settled_async,
 };
+pub use logging::Logging;
+pub use metrics::{Durations, Metrics, MetricsSnapshot};
 pub(crate) use settled::tell_settled;
+pub use transform::Transform;
 
 use crate::{
     accept::{PublishError, Receipt},
