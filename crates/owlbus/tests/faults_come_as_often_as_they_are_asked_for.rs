@@ -20,9 +20,14 @@ async fn handled(fault: Fault) -> (Vec<u64>, SubscriptionStats) {
         noted.add(n(&delivery));
         async {}
     };
-    bus.on("**").name("it").mailbox(2_000, owlbus::Overflow::Reject).handle(handler).await.unwrap();
+    bus.on("**")
+        .name("it")
+        .mailbox(2_000, owlbus::Overflow::Reject)
+        .handle(handler)
+        .await
+        .expect("it is accepted");
     for n in 0..1_000 {
-        bus.publish(event(if n < 500 { "low" } else { "high" }, n)).await.unwrap();
+        bus.publish(event(if n < 500 { "low" } else { "high" }, n)).await.expect("it is accepted");
     }
     bus.shutdown().await;
     assert_conserved(&bus);
