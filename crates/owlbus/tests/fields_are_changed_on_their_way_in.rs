@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 async fn changed(transform: Transform, data: Value) -> Value {
     let bus = Bus::builder().middleware(transform).build().expect("it is alone");
     let heard = listen(&bus, "**").await;
-    bus.publish(Event::json("user.login", data).unwrap()).await.expect("it is accepted");
+    bus.publish(Event::json("user.login", data).expect("the topic is one")).await.expect("it is accepted");
     let event = heard.once_there_are(1).await.remove(0);
     end(bus).await;
-    event.as_json().unwrap().clone()
+    event.as_json().expect("it is JSON").clone()
 }
 
 #[tokio::test(start_paused = true)]

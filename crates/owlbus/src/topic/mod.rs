@@ -19,6 +19,7 @@ mod rules;
 mod text;
 
 // The two nouns, and why a text is neither.
+mod containment;
 mod error;
 mod name;
 mod pattern;

@@ -1,7 +1,7 @@
 //! What a subscription asks for.
 
 use super::{
-    Topic, TopicError,
+    Topic, TopicError, containment,
     rules::{self, Kind},
     text::{Text, text_traits},
 };
@@ -121,6 +121,21 @@ impl Pattern {
                 return false;
             }
         }
+    }
+
+    /// Whether every topic the other asks for is asked for by this one too.
+    ///
+    /// ```
+    /// use owlbus::Pattern;
+    ///
+    /// let hooks = Pattern::new("hook.**")?;
+    /// assert!(hooks.contains(&Pattern::new("hook.*.failed")?));
+    /// assert!(!hooks.contains(&Pattern::new("**.failed")?));
+    /// # Ok::<(), owlbus::topic::TopicError>(())
+    /// ```
+    #[must_use]
+    pub fn contains(&self, other: &Pattern) -> bool {
+        containment::contains(self, other)
     }
 
     fn split(&self) -> std::str::Split<'_, char> {
