@@ -20,14 +20,16 @@ use crate::{
     handle::{Content, Handler, On, Origin, Pause, SubscribeError, Subscription, Workers, origin},
     journal::History,
     memory::{Grant, Memory},
-    middleware::{Chains, Layered, Middleware, MiddlewareError, MiddlewareInfo},
+    middleware::{
+        Act, Chains, Denied, Identity, Layered, Middleware, MiddlewareError, MiddlewareInfo, Scope,
+    },
     own_events,
     request::Awaited,
     settle::{DeadLetters, Graveyard, OnError},
     shutdown::{self, Ending, ShutdownReport},
     stats::{Pressure, Stats, SubscriptionStats},
     sync::atomic::AtomicBool,
-    topic::IntoPatterns,
+    topic::{IntoPatterns, Pattern},
     waits::Waits,
 };
 
@@ -40,10 +42,15 @@ pub struct Bus {
     lease: Arc<Lease>,
     /// The delivery this handle was taken from, if any.
     origin: Option<Arc<Origin>>,
+    /// Whose handle it is; nobody's is the program's.
+    scope: Option<Scope>,
 }
 
 /// A handle that does not keep the bus.
-pub(crate) struct WeakBus(Weak<Lease>);
+pub(crate) struct WeakBus {
+    lease: Weak<Lease>,
+    scope: Option<Scope>,
+}
 
 /// What all handles share; its end is the end of the bus, for workers hold the core only.
 struct Lease {
@@ -94,6 +101,9 @@ pub(crate) struct Core {
 }
 
 static GLOBAL: OnceLock<Bus> = OnceLock::new();
+
+/// All topics there are.
+static EVERYTHING: Pattern = Pattern::from_static("**");
 
 impl Bus {
     /// A bus in memory with the default settings.
@@ -324,7 +334,7 @@ impl Bus {
     /// The events that failed for good: to be looked at, sent again, or let go of.
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetters<'_> {
-        DeadLetters::new(self.core())
+        DeadLetters::new(self.core(), self.scope.clone())
     }
 
     /// Adds a middleware: what is published from here on goes through it, what was published before does not.
@@ -333,12 +343,29 @@ impl Bus {
     ///
     /// [`MiddlewareError::NameTaken`] where the bus has one of its name.
     pub fn add_middleware(&self, middleware: impl Middleware) -> Result<(), MiddlewareError> {
+        self.administers().map_err(|Denied { by, reason }| MiddlewareError::Denied { by, reason })?;
         self.core().chains.add(Layered::new(middleware))
     }
 
-    /// Removes a middleware by its name; says whether there was one. What was published before goes through it all the same.
+    /// Removes a middleware by its name; says whether there was one, and whoever holds the handle may. What was published before
+    /// goes through it all the same.
     pub fn remove_middleware(&self, name: &str) -> bool {
-        self.core().chains.remove(name)
+        self.administers().is_ok() && self.core().chains.remove(name)
+    }
+
+    fn administers(&self) -> Result<(), Denied> {
+        self.core().chains.permits(self.scope.as_ref(), Act::Administer, &EVERYTHING)
+    }
+
+    /// A handle of this bus for somebody: what he may do with it is said by middlewares such as
+    /// [`Access`](crate::middleware::Access). Handles that are made of it, by its handlers too, are his as well; of a handle that
+    /// has an identity already both must be permitted.
+    ///
+    /// Without such a middleware an identity says nothing. Who holds such a handle can pause and shut down the bus all the same.
+    #[must_use]
+    pub fn scoped(&self, identity: Identity) -> Bus {
+        let scope = Some(Scope::of(self.scope.as_ref(), identity));
+        Bus { lease: Arc::clone(&self.lease), origin: self.origin.clone(), scope }
     }
 
     /// The middlewares, the outermost first, and what each did so far.
@@ -402,7 +429,7 @@ impl Bus {
             started: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         });
-        Self { lease: Arc::new(Lease { core }), origin: None }
+        Self { lease: Arc::new(Lease { core }), origin: None, scope: None }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -424,14 +451,18 @@ impl Bus {
         }
     }
 
+    pub(crate) fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+
     pub(crate) fn downgrade(&self) -> WeakBus {
-        WeakBus(Arc::downgrade(&self.lease))
+        WeakBus { lease: Arc::downgrade(&self.lease), scope: self.scope.clone() }
     }
 }
 
 impl WeakBus {
     pub(crate) fn upgrade(&self) -> Option<Bus> {
-        self.0.upgrade().map(|lease| Bus { lease, origin: None })
+        self.lease.upgrade().map(|lease| Bus { lease, origin: None, scope: self.scope.clone() })
     }
 }
 

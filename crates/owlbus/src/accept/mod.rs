@@ -25,10 +25,11 @@ use crate::{
     dispatch::{self, Ahead, Dispatched, Reserved, Trouble, cause_inside, too_deep},
     event::{Event, IntoEvent, Priority, Stamp},
     handle::{DropReason, Load, Origin},
-    middleware::{Chain, Way, publish_here, publish_now, tell_settled, walk},
+    middleware::{Act, Chain, Denied, Scope, Way, publish_here, publish_now, tell_settled, walk},
     own_events,
     request::Slot,
     settle::Tracker,
+    topic::Pattern,
     waits::On,
 };
 
@@ -139,7 +140,8 @@ fn stamped(bus: &Bus, event: impl IntoEvent) -> Stamped {
     let cause = cause_inside().or_else(|| origin.as_ref()?.cause().cloned());
     let chain = bus.core().chains.now();
     let event = event.into_stamped(&Stamp { source: bus.core().source.clone(), cause, chain: chain.clone() });
-    let chain = chain.filter(|chain| chain.is_around_accept());
+    let asked = bus.scope().is_some();
+    let chain = chain.filter(|chain| chain.is_around_accept() || (asked && chain.says_who_may()));
     Stamped { event, origin: origin.filter(|origin| origin.runs()), chain }
 }
 
@@ -163,45 +165,52 @@ struct Track {
 }
 
 /// Where events are accepted, behind whatever stands around that.
+#[derive(Clone)]
 struct End {
     core: Arc<Core>,
     manner: Manner,
     track: Option<Arc<Track>>,
     origin: Option<Box<Origin>>,
     due: Option<Instant>,
+    /// Who publishes it, and what says whether he may.
+    scope: Option<Scope>,
+    chain: Option<Arc<Chain>>,
 }
 
 impl End {
     fn of(bus: &Bus, manner: Manner, origin: Option<Box<Origin>>) -> Self {
-        Self { core: Arc::clone(bus.core()), manner, track: None, origin, due: None }
+        let (core, scope) = (Arc::clone(bus.core()), bus.scope().cloned());
+        Self { core, manner, track: None, origin, due: None, scope, chain: None }
     }
 
     /// The way there, through a chain.
     fn after(self, chain: Arc<Chain>) -> Arc<Way> {
-        let around = Arc::clone(&chain);
+        let end = Self { chain: Some(Arc::clone(&chain)), ..self };
         Way::new(chain, move |event, way| {
+            let (end, way) = (end.clone(), Arc::clone(way));
             // A middleware may have put another event in its place.
-            let event = match event.is_stamped() {
-                true => event,
-                false => {
-                    let (source, cause) =
-                        (self.core.source.clone(), self.origin.as_ref().and_then(|it| it.cause().cloned()));
-                    event.with_stamp(&Stamp { source, cause, chain: Some(Arc::clone(&around)) })
-                }
-            };
-            let end = End {
-                core: Arc::clone(&self.core),
-                manner: self.manner,
-                track: self.track.clone(),
-                origin: self.origin.clone(),
-                due: self.due,
-            };
-            let way = Arc::clone(way);
+            let event = if event.is_stamped() { event } else { end.stamp(event) };
             Box::pin(async move { end.publish(event, Some(&way)).await })
         })
     }
 
+    fn stamp(&self, event: Event) -> Event {
+        let cause = self.origin.as_ref().and_then(|origin| origin.cause().cloned());
+        event.with_stamp(&Stamp { source: self.core.source.clone(), cause, chain: self.chain.clone() })
+    }
+
+    /// Whether whoever publishes it may. Asked last, when the topic is what it will be.
+    fn permits(&self, event: &Event) -> Result<(), PublishError> {
+        let (Some(scope), Some(chain)) = (&self.scope, &self.chain) else { return Ok(()) };
+        let topic = Pattern::from(event.topic().clone());
+        chain.permits(scope, Act::Publish, &topic).map_err(|Denied { by, reason }| {
+            self.core.count_refused();
+            PublishError::rejected(event.clone(), &by, reason)
+        })
+    }
+
     async fn publish(self, event: Event, way: Option<&Way>) -> Result<Receipt, PublishError> {
+        self.permits(&event)?;
         if let Some(due) = self.due {
             return Agenda::add(&self.core, event, due);
         }

@@ -8,12 +8,13 @@ use std::sync::{
     },
 };
 
-use super::{AcceptNext, Boxed, Duty, HandleNext, Middleware, Stages};
+use super::{AcceptNext, Act, Boxed, Duty, HandleNext, Identity, Middleware, Stages};
 use crate::{
     accept::{PublishError, Receipt},
     event::Event,
     handle::Delivery,
     settle::{HandlerError, Outcome, Settled},
+    topic::Pattern,
 };
 
 /// A middleware whose type is forgotten.
@@ -23,6 +24,8 @@ pub(crate) trait Layer: Send + Sync {
     fn handle(self: Arc<Self>, delivery: Delivery, next: HandleNext) -> Boxed<Result<Outcome, HandlerError>>;
 
     fn settled(self: Arc<Self>, event: Event, outcomes: Arc<[Settled]>) -> Boxed<()>;
+
+    fn permits(&self, identity: &Identity, act: Act, topics: &Pattern) -> Result<(), String>;
 }
 
 impl<M: Middleware> Layer for M {
@@ -36,6 +39,10 @@ impl<M: Middleware> Layer for M {
 
     fn settled(self: Arc<Self>, event: Event, outcomes: Arc<[Settled]>) -> Boxed<()> {
         Box::pin(async move { Middleware::settled(&*self, &event, &outcomes).await })
+    }
+
+    fn permits(&self, identity: &Identity, act: Act, topics: &Pattern) -> Result<(), String> {
+        Middleware::permits(self, identity, act, topics)
     }
 }
 
@@ -85,6 +92,7 @@ pub(crate) struct Chain {
     pub(super) accept: Vec<Arc<Layered>>,
     pub(super) handle: Vec<Arc<Layered>>,
     pub(super) settled: Vec<Arc<Layered>>,
+    pub(super) access: Vec<Arc<Layered>>,
 }
 
 impl Chain {
@@ -97,6 +105,7 @@ impl Chain {
             accept: at(|stages| stages.accept),
             handle: at(|stages| stages.handle),
             settled: at(|stages| stages.settled),
+            access: at(|stages| stages.access),
             all,
         }
     }
@@ -108,6 +117,10 @@ impl Chain {
 
     pub(crate) fn is_around_accept(&self) -> bool {
         !self.accept.is_empty()
+    }
+
+    pub(crate) fn says_who_may(&self) -> bool {
+        !self.access.is_empty()
     }
 
     pub(crate) fn is_around_handle(&self) -> bool {
@@ -208,5 +221,13 @@ pub enum MiddlewareError {
     NameTaken {
         /// The name.
         name: String,
+    },
+    /// Whoever holds the handle may not change what stands around all events.
+    #[error("{by}: {reason}; add it by the handle the bus was built with")]
+    Denied {
+        /// The middleware that denies it.
+        by: Arc<str>,
+        /// Why.
+        reason: String,
     },
 }

@@ -4,6 +4,7 @@
 //! out; an event keeps the chain that was there when it was published. Where none is installed, a publish reads one flag.
 
 mod accept;
+mod access;
 mod batch;
 mod chain;
 mod faults;
@@ -12,6 +13,7 @@ mod handle;
 mod hooks;
 mod logging;
 mod metrics;
+mod scope;
 mod seen;
 mod settled;
 mod transform;
@@ -20,6 +22,7 @@ use std::{any::type_name, borrow::Cow, future::Future, pin::Pin};
 
 pub use accept::AcceptNext;
 pub(crate) use accept::{Way, publish_here, publish_now, walk};
+pub use access::{Access, Act, Identity, Who};
 pub(crate) use batch::Together;
 pub(crate) use chain::{Chain, Chains, Layered};
 pub use chain::{MiddlewareError, MiddlewareInfo};
@@ -33,6 +36,7 @@ pub use hooks::{
 };
 pub use logging::Logging;
 pub use metrics::{Durations, Metrics, MetricsSnapshot};
+pub(crate) use scope::{Denied, Scope};
 pub(crate) use settled::tell_settled;
 pub use transform::Transform;
 
@@ -41,6 +45,7 @@ use crate::{
     event::Event,
     handle::Delivery,
     settle::{HandlerError, Outcome, Settled},
+    topic::Pattern,
 };
 
 /// A future that is owned, so that whoever cannot wait for it can leave it to others.
@@ -119,6 +124,16 @@ pub trait Middleware: Send + Sync + 'static {
         next.run(delivery)
     }
 
+    /// Whether somebody may do something with all events under these topics; an error says why not. Asked for handles that have
+    /// an identity: before they publish, subscribe and so on, and before each event is delivered to what they subscribed.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not permitted. A panic is one, too.
+    fn permits(&self, _identity: &Identity, _act: Act, _topics: &Pattern) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Once an event, when the last of its deliveries is settled, with what became of each; at once where nobody asked for it.
     /// A shutdown waits for it.
     fn settled(&self, _event: &Event, _outcomes: &[Settled]) -> impl Future<Output = ()> + Send {
@@ -132,17 +147,21 @@ pub struct Stages {
     pub(crate) accept: bool,
     pub(crate) handle: bool,
     pub(crate) settled: bool,
+    pub(crate) access: bool,
 }
 
 impl Stages {
     /// Everywhere.
-    pub const ALL: Stages = Stages { accept: true, handle: true, settled: true };
+    pub const ALL: Stages = Stages { accept: true, handle: true, settled: true, access: true };
     /// Around accept.
-    pub const ACCEPT: Stages = Stages { accept: true, handle: false, settled: false };
+    pub const ACCEPT: Stages = Stages { accept: true, handle: false, settled: false, access: false };
     /// Around each attempt of a handler.
-    pub const HANDLE: Stages = Stages { accept: false, handle: true, settled: false };
+    pub const HANDLE: Stages = Stages { accept: false, handle: true, settled: false, access: false };
     /// When all is settled.
-    pub const SETTLED: Stages = Stages { accept: false, handle: false, settled: true };
+    pub const SETTLED: Stages = Stages { accept: false, handle: false, settled: true, access: false };
+
+    /// Where somebody who has an identity wants something.
+    pub const ACCESS: Stages = Stages { accept: false, handle: false, settled: false, access: true };
 
     /// Both where this and where the other takes part.
     #[must_use]
@@ -151,6 +170,7 @@ impl Stages {
             accept: self.accept || other.accept,
             handle: self.handle || other.handle,
             settled: self.settled || other.settled,
+            access: self.access || other.access,
         }
     }
 }

@@ -102,6 +102,14 @@ pub enum WaitError {
     /// The bus was shut down: no such event comes any more.
     #[error("no such event came before the bus was closed; end such waits before it shuts down")]
     Closed,
+    /// Whoever holds the handle may not have these events.
+    #[error("{by}: {reason}; wait for less, or have it allowed")]
+    Denied {
+        /// The middleware that denies it.
+        by: Arc<str>,
+        /// Why.
+        reason: String,
+    },
     /// The history does not reach back to the receipt, and what is left of it has no such event: it may have come.
     #[error(
         "whether such an event came since the receipt is not known: the history does not reach back so far; give \

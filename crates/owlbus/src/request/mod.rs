@@ -132,7 +132,7 @@ impl Bus {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wait_for(&self, patterns: impl IntoPatterns) -> WaitFor {
-        WaitFor::topics(self.core(), patterns.into_patterns())
+        WaitFor::topics(self, patterns.into_patterns())
     }
 
     /// As [`wait_for`](Self::wait_for), for the next event of a Rust type, on whatever topic, Rust value or JSON. JSON that
@@ -151,6 +151,6 @@ impl Bus {
     /// # }
     /// ```
     pub fn wait_for_type<T: TypedEvent>(&self) -> WaitFor<T> {
-        WaitFor::of_type(self.core())
+        WaitFor::of_type(self)
     }
 }

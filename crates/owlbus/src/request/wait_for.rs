@@ -5,7 +5,7 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,11 +19,12 @@ use super::{
 };
 use crate::{
     accept::Receipt,
-    bus::Core,
+    bus::Bus,
     clock,
     event::Event,
     handle::Content,
     journal::{History, Seq, Since},
+    middleware::{Act, Denied},
     topic::{Pattern, TopicError},
     typed::TypedEvent,
 };
@@ -41,8 +42,8 @@ pub struct WaitFor<T = Event> {
     history: Arc<History>,
     /// Where the first event stands behind that it takes, until it has looked at those that were there.
     after: Option<Seq>,
-    /// The first pattern that is none.
-    error: Option<TopicError>,
+    /// Why it cannot wait.
+    error: Option<WaitError>,
     /// How long it waits, and until when.
     timeout: Option<(Duration, Instant)>,
     /// Made when it is first awaited, for it takes a runtime.
@@ -50,28 +51,59 @@ pub struct WaitFor<T = Event> {
     content: PhantomData<fn() -> T>,
 }
 
+/// Whether whoever holds the handle may have what is under these topics.
+fn permitted(bus: &Bus, patterns: &[Pattern]) -> Result<(), WaitError> {
+    let chains = &bus.core().chains;
+    let ask = |pattern| chains.permits(bus.scope(), Act::Subscribe, pattern);
+    patterns.iter().try_for_each(ask).map_err(|Denied { by, reason }| WaitError::Denied { by, reason })
+}
+
+const EVERYTHING: Pattern = Pattern::from_static("**");
+
 /// How many events it keeps until it is awaited, so that a filter that is added meanwhile finds the one it is for.
 const KEPT: usize = 16;
 
 impl WaitFor<Event> {
-    pub(crate) fn topics(core: &Core, patterns: Result<Vec<Pattern>, TopicError>) -> Self {
+    pub(crate) fn topics(bus: &Bus, patterns: Result<Vec<Pattern>, TopicError>) -> Self {
+        let patterns = match patterns.map_err(WaitError::from) {
+            Ok(patterns) => permitted(bus, &patterns).map(|()| patterns),
+            Err(error) => Err(error),
+        };
         match patterns {
-            Ok(patterns) => Self::new(core, Some(core.awaited.register(Asks::Topics(patterns), KEPT)), None),
-            Err(error) => Self::new(core, None, Some(error)),
+            Ok(patterns) => {
+                Self::new(bus, Some(bus.core().awaited.register(Asks::Topics(patterns), KEPT)), None)
+            }
+            Err(error) => Self::new(bus, None, Some(error)),
         }
     }
 }
 
 impl<T: TypedEvent> WaitFor<T> {
-    pub(crate) fn of_type(core: &Core) -> Self {
+    pub(crate) fn of_type(bus: &Bus) -> Self {
         // What does not decode into a T is not meant.
-        Self::new(core, Some(core.awaited.register(Asks::Types(T::TYPES), KEPT)), None).filter(|_| true)
+        match permitted(bus, &[EVERYTHING]) {
+            Ok(()) => {
+                let registered = bus.core().awaited.register(Asks::Types(T::TYPES), KEPT);
+                Self::new(bus, Some(registered), None).filter(|_| true)
+            }
+            Err(error) => Self::new(bus, None, Some(error)),
+        }
     }
 }
 
 impl<T: Content> WaitFor<T> {
-    fn new(core: &Core, registered: Option<Registered>, error: Option<TopicError>) -> Self {
-        let history = Arc::clone(&core.history);
+    fn new(bus: &Bus, registered: Option<Registered>, error: Option<WaitError>) -> Self {
+        let history = Arc::clone(&bus.core().history);
+        if let (Some(registered), Some(scope)) = (&registered, bus.scope().cloned()) {
+            // What is denied to whoever waits by then is not shown to his filters.
+            let core = Weak::clone(&bus.core().me);
+            let may = move |event: &Event| {
+                let topic = Pattern::from(event.topic().clone());
+                let core = core.upgrade();
+                core.is_some_and(|core| core.chains.permits(Some(&scope), Act::Subscribe, &topic).is_ok())
+            };
+            registered.slot().narrow(Arc::new(may));
+        }
         Self { registered, history, after: None, error, timeout: None, sleep: None, content: PhantomData }
     }
 
@@ -123,7 +155,7 @@ impl<T> Future for WaitFor<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if let Some(error) = this.error.take() {
-            return Poll::Ready(Err(error.into()));
+            return Poll::Ready(Err(error));
         }
         let registered = this.registered.as_ref().expect("a wait is not polled after it was ready");
         let slot = registered.slot();

@@ -1,6 +1,12 @@
 //! Events that failed for good, kept so that they can be looked at and sent again.
 
-use std::{collections::VecDeque, fmt, sync::Arc, time::SystemTime};
+use std::{
+    borrow::Cow,
+    collections::{HashSet, VecDeque},
+    fmt,
+    sync::Arc,
+    time::SystemTime,
+};
 
 use super::Attempt;
 use crate::{
@@ -9,6 +15,7 @@ use crate::{
     clock::Moment,
     event::{Escaped, Event},
     handle::{Load, Offer, Queued},
+    middleware::{Act, Scope},
     topic::Pattern,
 };
 
@@ -69,6 +76,8 @@ pub struct DeadLetterQuery {
     before: Option<SystemTime>,
     error: Option<String>,
     id: Option<DeadLetterId>,
+    /// Those that whoever asks may do that with.
+    among: Option<HashSet<DeadLetterId>>,
 }
 
 impl DeadLetterQuery {
@@ -118,6 +127,7 @@ impl DeadLetterQuery {
             errors.chain([&letter.reason]).any(|error| error.contains(text))
         };
         self.id.is_none_or(|id| letter.id == id)
+            && self.among.as_ref().is_none_or(|among| among.contains(&letter.id))
             && self.subscription.as_ref().is_none_or(|name| **name == *letter.subscription)
             && (self.topics.is_empty() || self.topics.iter().any(|one| one.matches(letter.event.topic())))
             && self.after.is_none_or(|after| letter.died >= after)
@@ -131,17 +141,33 @@ impl DeadLetterQuery {
 /// A bounded number is kept; when there are more, the oldest are let go of, counted and logged.
 pub struct DeadLetters<'a> {
     core: &'a Core,
+    /// Whose handle they were asked of.
+    scope: Option<Scope>,
 }
 
 impl<'a> DeadLetters<'a> {
-    pub(crate) fn new(core: &'a Core) -> Self {
-        Self { core }
+    pub(crate) fn new(core: &'a Core, scope: Option<Scope>) -> Self {
+        Self { core, scope }
+    }
+
+    /// What is meant, as far as whoever asks may do that with it: the others are not there for him.
+    fn permitted<'q>(&self, query: &'q DeadLetterQuery, act: Act) -> Cow<'q, DeadLetterQuery> {
+        if self.scope.is_none() {
+            return Cow::Borrowed(query);
+        }
+        let may = |letter: &DeadLetter| {
+            let topic = Pattern::from(letter.event.topic().clone());
+            self.core.chains.permits(self.scope.as_ref(), act, &topic).is_ok()
+        };
+        let letters = self.core.graveyard.list(query).into_iter().filter(may);
+        let among = letters.map(|letter| letter.id).collect();
+        Cow::Owned(DeadLetterQuery { among: Some(among), ..query.clone() })
     }
 
     /// Those that are meant, in the order they died.
     #[must_use]
     pub fn list(&self, query: &DeadLetterQuery) -> Vec<DeadLetter> {
-        self.core.graveyard.list(query)
+        self.core.graveyard.list(&self.permitted(query, Act::Query))
     }
 
     /// The one with this number; `None` where it is not kept any more.
@@ -195,7 +221,10 @@ impl<'a> DeadLetters<'a> {
         query: &DeadLetterQuery,
         edit: impl Fn(Event) -> Event,
     ) -> Result<usize, RedriveError> {
-        let mut letters = Unsent { core: self.core, letters: self.core.graveyard.take(query).into() };
+        let mut letters = Unsent {
+            core: self.core,
+            letters: self.core.graveyard.take(&self.permitted(query, Act::Redrive)).into(),
+        };
         let mut sent = 0;
         while let Some((letter, _)) = letters.letters.front() {
             let event = edit(letter.event.clone()).in_place_of(&letter.event.place());
@@ -210,7 +239,7 @@ impl<'a> DeadLetters<'a> {
 
     /// Lets go of those that are meant. Gives their number.
     pub fn discard(&self, query: &DeadLetterQuery) -> usize {
-        self.core.graveyard.take(query).len()
+        self.core.graveyard.take(&self.permitted(query, Act::Redrive)).len()
     }
 
     fn send(&self, name: &Arc<str>, event: Event, load: Load) -> Result<(), RedriveError> {

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -18,8 +18,10 @@ use super::{
     kinds::Kind,
 };
 use crate::{
+    bus::Core,
     config::{ConfigError, MailboxConfig},
-    dispatch::{Closable, Subscriber},
+    dispatch::{Closable, Filter, Subscriber},
+    middleware::{Act, Denied, Scope},
     settle::Retry,
     sync::atomic::AtomicBool,
     topic::{Pattern, TopicError},
@@ -43,6 +45,14 @@ pub enum SubscribeError {
     NameTaken {
         /// The name.
         name: String,
+    },
+    /// Whoever holds the handle may not have these events.
+    #[error("{by}: {reason}; subscribe to less, or have it allowed")]
+    Denied {
+        /// The middleware that denies it.
+        by: Arc<str>,
+        /// Why.
+        reason: String,
     },
     /// There is no tokio runtime to run the handler on.
     #[error("there is no tokio runtime to run the handler on; subscribe, or build the bus, inside of one")]
@@ -98,6 +108,16 @@ impl On<'_> {
                 content
             }
         };
+        // What is asked for by type alone may be under any topic.
+        let asked = if patterns.is_empty() { std::slice::from_ref(&EVERYTHING) } else { &patterns };
+        for pattern in asked {
+            let permitted = core.chains.permits(self.bus.scope(), Act::Subscribe, pattern);
+            permitted.map_err(|Denied { by, reason }| SubscribeError::Denied { by, reason })?;
+        }
+        let filter = match self.bus.scope().cloned() {
+            Some(scope) => Some(permitted(core, scope, self.filter)),
+            None => self.filter,
+        };
         let MailboxConfig { events, bytes, overflow } = self.mailbox;
         let marks = Marks { events: events as u64, bytes: bytes as u64 };
         let shape = Shape { marks, overflow, workers, by_key: self.by_key };
@@ -106,7 +126,7 @@ impl On<'_> {
             name: self.name.as_deref().map_or_else(|| core.routes.free_name(default_name), Arc::from),
             patterns,
             types,
-            filter: Closable::new(self.filter),
+            filter: Closable::new(filter),
             transform: Closable::new(self.transform),
             on_gap: Closable::new(self.on_gap),
             claimed: self.once.then(AtomicBool::default),
@@ -180,4 +200,15 @@ impl On<'_> {
         }
         Ok(())
     }
+}
+
+/// The filter of a subscription that is somebody's: what is denied to him by now is not shown to the rest of it.
+fn permitted(core: &Arc<Core>, scope: Scope, filter: Option<Filter>) -> Filter {
+    let core = Weak::clone(&core.me);
+    Arc::new(move |event| {
+        let Some(core) = core.upgrade() else { return false };
+        let topic = Pattern::from(event.topic().clone());
+        core.chains.permits(Some(&scope), Act::Subscribe, &topic).is_ok()
+            && filter.as_ref().is_none_or(|filter| filter(event))
+    })
 }
