@@ -102,7 +102,7 @@ async fn a_wide_pattern_never_yields_what_is_denied() {
     bus.publish(event("plugin.a.secret", 1)).await.unwrap();
     bus.publish(event("plugin.a.open", 2)).await.unwrap();
     quiet().await;
-    assert_eq!(seen.all().iter().map(|event| n(event)).collect::<Vec<_>>(), [2]);
+    assert_eq!(seen.all().iter().map(n).collect::<Vec<_>>(), [2]);
     assert_eq!((inline.all(), n(&waits.await.unwrap())), (vec![2], 2));
     end(bus).await;
 }
@@ -117,7 +117,7 @@ async fn rules_that_change_hold_for_what_is_subscribed_already() {
     bus.publish(event("plugin.a", 2)).await.unwrap();
     bus.remove_middleware("stricter");
     bus.publish(event("plugin.a", 3)).await.unwrap();
-    assert_eq!(seen.once_there_are(2).await.iter().map(|event| n(event)).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(seen.once_there_are(2).await.iter().map(n).collect::<Vec<_>>(), [1, 3]);
     end(bus).await;
 }
 

@@ -8,6 +8,6 @@ use crate::project::Project;
 pub(super) const STEP: Step = Step { name: "clippy", about: "no warnings in any target", check };
 
 fn check(project: &Project) -> Result<Verdict> {
-    project.run(project.cargo("clippy --workspace --all-targets --locked -- -D warnings"))?;
+    project.run(project.cargo("clippy --workspace --all-targets --all-features --locked -- -D warnings"))?;
     Ok(Verdict::Passed)
 }

@@ -9,6 +9,6 @@ pub(super) const STEP: Step =
     Step { name: "doc-tests", about: "examples inside the documentation run", check };
 
 fn check(project: &Project) -> Result<Verdict> {
-    project.run(project.cargo("test --doc --workspace --locked"))?;
+    project.run(project.cargo("test --doc --workspace --all-features --locked"))?;
     Ok(Verdict::Passed)
 }

@@ -9,7 +9,7 @@ pub(super) const STEP: Step =
     Step { name: "docs", about: "the documentation builds without warnings", check };
 
 fn check(project: &Project) -> Result<Verdict> {
-    let mut command = project.cargo("doc --workspace --no-deps --locked");
+    let mut command = project.cargo("doc --workspace --all-features --no-deps --locked");
     command.env("RUSTDOCFLAGS", "-D warnings");
     project.run(command)?;
     Ok(Verdict::Passed)

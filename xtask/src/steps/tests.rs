@@ -14,10 +14,10 @@ const FULL_CASES: &str = "50000";
 fn check(project: &Project) -> Result<Verdict> {
     let nextest = project.has_cargo("nextest");
     let mut command = match (nextest, project.full()) {
-        (true, false) => project.cargo("nextest run --workspace --locked"),
+        (true, false) => project.cargo("nextest run --workspace --all-features --locked"),
         // The profile `full` gives a test the time that this many cases take.
-        (true, true) => project.cargo("nextest run --workspace --locked --profile full"),
-        (false, _) => project.cargo("test --workspace --lib --bins --tests --locked"),
+        (true, true) => project.cargo("nextest run --workspace --all-features --locked --profile full"),
+        (false, _) => project.cargo("test --workspace --all-features --lib --bins --tests --locked"),
     };
     if project.full() {
         command.env("PROPTEST_CASES", FULL_CASES);

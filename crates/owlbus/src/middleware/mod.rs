@@ -16,6 +16,8 @@ mod metrics;
 mod scope;
 mod seen;
 mod settled;
+#[cfg(feature = "tower")]
+mod tower;
 mod transform;
 
 use std::{any::type_name, borrow::Cow, future::Future, pin::Pin};
@@ -38,6 +40,11 @@ pub use logging::Logging;
 pub use metrics::{Durations, Metrics, MetricsSnapshot};
 pub(crate) use scope::{Denied, Scope};
 pub(crate) use settled::tell_settled;
+#[cfg(feature = "tower")]
+pub use tower::{
+    AcceptRequest, HandleRequest, HandlerFailed, Rest, TowerAccept, TowerHandle, TowerHandler, tower_accept,
+    tower_handle, tower_handler,
+};
 pub use transform::Transform;
 
 use crate::{
