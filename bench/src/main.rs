@@ -7,10 +7,11 @@
 //!
 //! The rules are the same for all subjects of a workload: a runtime with two workers, the system's allocator,
 //! publishers and handlers that are spawned tasks, payloads of 64 bytes, room for 1,024 events, and a handler that
-//! adds one field to an atomic (in `lanes` it is busy for 3 µs besides, so that publishers are ahead of it). Every
-//! round is a process of its own; the rounds of a workload's subjects take turns, so that a machine that is slow for a
-//! while is slow for all of them. What is shown is the median, the spread from the lowest to the highest round, and the
-//! ratio of medians. A promise that has to hold in every round is judged by the worst one.
+//! adds one field to an atomic (in `lanes` it is busy for 3 µs besides, so that publishers are ahead of it, and in
+//! `slow_neighbour` one of them waits for a millisecond). Every round is a process of its own; the rounds of a
+//! workload's subjects take turns, so that a machine that is slow for a while is slow for all of them. What is shown is
+//! the median, the spread from the lowest to the highest round, and the ratio of medians. A promise that has to hold in
+//! every round is judged by the worst one.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program prints what it measures")]
 

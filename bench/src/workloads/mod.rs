@@ -8,6 +8,7 @@ mod lanes;
 mod match_100k;
 mod producers_4x1;
 mod queue_1x1;
+mod slow_neighbour;
 
 /// Every workload, in the order in which they run.
 pub(crate) const ALL: &[&Workload] = &[
@@ -15,6 +16,7 @@ pub(crate) const ALL: &[&Workload] = &[
     &fanout_16::WORKLOAD,
     &inline_16::WORKLOAD,
     &producers_4x1::WORKLOAD,
+    &slow_neighbour::WORKLOAD,
     &lanes::WORKLOAD,
     &match_100k::WORKLOAD,
 ];

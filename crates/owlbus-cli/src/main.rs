@@ -7,6 +7,8 @@ mod pipe;
 mod input;
 mod lines;
 mod shown;
+// What every system does in its own way.
+mod system;
 
 use std::{
     io::{self, Write as _},

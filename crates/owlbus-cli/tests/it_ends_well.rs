@@ -94,7 +94,7 @@ fn ctrl_c_ends_the_input() {
 fn help_says_what_a_user_has_to_know() {
     for (arguments, words) in [
         (["--help", ""], ["pipe", "match"]),
-        (["pipe", "--help"], ["Exit status:", "Examples:"]),
+        (["pipe", "--help"], ["Exit status:", "--exec-lines <COMMAND>"]),
         (["match", "--help"], ["Exit status:", "Examples:"]),
     ] {
         let arguments: Vec<&str> = arguments.into_iter().filter(|argument| !argument.is_empty()).collect();
@@ -107,7 +107,7 @@ fn help_says_what_a_user_has_to_know() {
 
 #[test]
 fn wrong_arguments_have_a_status_of_their_own() {
-    let wrong: [&[&str]; 7] = [
+    let wrong: [&[&str]; 14] = [
         &[],
         &["pope"],
         &["pipe", "--on", "a..b"],
@@ -115,6 +115,13 @@ fn wrong_arguments_have_a_status_of_their_own() {
         &["pipe", "--topic", "owlbus.mine"],
         &["pipe", "--topic", "a", "--topic-from", "/b"],
         &["pipe", "--topic-from", "b"],
+        &["pipe", "--retries", "1"],
+        &["pipe", "--dead-letters", "dead.ndjson"],
+        &["pipe", "--exec", " "],
+        &["pipe", "--exec", "true", "--exec-lines", "true"],
+        &["pipe", "--exec", "true", "--concurrency", "0"],
+        &["pipe", "--exec", "true", "--timeout", "0s"],
+        &["pipe", "--exec", "true", "--retry-delay", "soon"],
     ];
     for arguments in wrong {
         let ran = run(arguments, event("a", "1"));

@@ -2,15 +2,16 @@
 
 use owlbus::{Pattern, Topic, topic::TopicError};
 
-use super::{form::Form, pointer::Pointer, size::size};
+use super::{exec, form::Form, pointer::Pointer, size::size};
 
-/// Publish events from standard input, and print those that were asked for
+/// Publish events from standard input, and print those that were asked for, or hand them to a command
 ///
 /// Reads events from standard input, publishes them on a bus inside this process, and prints every event that its one
 /// subscription received on standard output, in order; only events whose `priority` is higher may overtake. Several
-/// --on are one subscription: an event that matches more than one of them prints once.
+/// --on are one subscription: an event that matches more than one of them prints once. With --exec or --exec-lines it
+/// hands each event to a command instead.
 ///
-/// Input: one CloudEvents 1.0 JSON object a line. The attribute `topic`, or else `type`, is the topic. With --topic or
+/// Input: one CloudEvents 1.0 JSON object a line, also as a dead letter that --dead-letters wrote. The attribute `topic`, or else `type`, is the topic. With --topic or
 /// --topic-from a line is any JSON value instead: it becomes the data of a new event, with a fresh id, the present
 /// time, and the source `pipe`. Lines end with \n or \r\n, the last one with or without. Empty lines are passed over.
 ///
@@ -19,16 +20,17 @@ use super::{form::Form, pointer::Pointer, size::size};
 /// for, so `tail -f FILE | owlbus pipe` shows events as they are written.
 ///
 /// A line that is no event is named with its number and the reason on standard error, and the rest goes on. At the end
-/// a summary goes to standard error: lines accepted as events, events delivered (printed), lines refused, and events
-/// accepted a second. While it runs, a progress line stands there if standard error is a terminal, standard output is
-/// not one, and --json is not given.
+/// a summary goes to standard error: lines accepted as events, events delivered (printed) or those commands were done
+/// with and those that are dead letters, lines refused, and events accepted a second. While it runs, a progress line
+/// stands there if standard error is a terminal, standard output is not one, and --json is not given.
 ///
-/// A reader that is slow slows it down; nothing is ever left out. Ctrl-C ends the input: what was read is printed, and
-/// the summary. A second Ctrl-C ends it at once.
+/// A reader or a command that is slow slows it down; nothing is ever left out. Ctrl-C ends the input: what was accepted
+/// is printed or handled, and the summary follows. A second Ctrl-C ends it at once; commands are ended with it, and
+/// their events are dead letters. SIGTERM does as Ctrl-C.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Print only events whose topic matches; may be given several times [default: **]
+    /// Take only events whose topic matches; may be given several times [default: **]
     ///
     /// `*` is exactly one token of a topic, `**` any number of them, also none. Write it in quotes, or the shell puts
     /// file names in its place.
@@ -49,7 +51,8 @@ pub(crate) struct Arguments {
     /// Write the summary as one JSON object, on the last line of standard error
     ///
     /// Its members: accepted, delivered, refused, lost (always 0, or the exit status is 1), seconds,
-    /// events_per_second.
+    /// events_per_second. With a command also done and dead, which make up delivered; retries, attempts that were not
+    /// the first; and expired, events whose `expirytime` was over before they were handled.
     #[arg(long)]
     pub(super) json: bool,
 
@@ -61,11 +64,14 @@ pub(crate) struct Arguments {
 
     /// The longest line that is taken as an event, in bytes without its line break
     ///
-    /// It counts the whole event as it stands on the line, attributes and data; a longer line is refused without
-    /// being held in memory. `k`, `M` and `G` count in 1,024s, as `KiB`, `MiB` and `GiB` do; `kB`, `MB` and `GB` in
+    /// It counts the whole event as it stands on the line, attributes and data, but not what a dead letter tells
+    /// beside them; a longer line is refused without being held in memory. `k`, `M` and `G` count in 1,024s, as `KiB`, `MiB` and `GiB` do; `kB`, `MB` and `GB` in
     /// 1,000s.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1MiB")]
     pub(super) max_event_size: usize,
+
+    #[command(flatten)]
+    pub(super) exec: exec::Arguments,
 }
 
 const EXAMPLES: &str = "\
@@ -74,12 +80,16 @@ Examples:
   owlbus pipe --on 'order.*' --on 'user.*' --json < events.ndjson > some.ndjson
   owlbus pipe --topic-from /kind --on 'sensor.**' < lines.ndjson
   tail -f app.log.ndjson | owlbus pipe --topic app.log
+  owlbus pipe --exec './bill.sh' --retries 3 --dead-letters dead.ndjson < orders.ndjson
+  owlbus pipe --exec-lines 'python3 score.py' --concurrency 4 < orders.ndjson
+  owlbus pipe --topic url.found --exec 'curl -fsS \"$(jq -r .data.url)\"' --timeout 10s < urls.ndjson
 
 Exit status:
-  0  Every line was an event or empty. Also: whoever reads standard output closed it, as `head` does; then it ends
-     without a word, but for the summary that --json asks for.
-  1  Lines were refused; or standard input could not be read, or standard output not be written.
-  2  The arguments are wrong.
+  0  Every line was an event or empty, and commands were done with every event. Also: whoever reads standard output
+     closed it, as `head` does; then it ends without a word, but for the summary that --json asks for.
+  1  Lines were refused, or events are dead letters; or standard input could not be read, or standard output or the
+     file of dead letters not be written; or a long-lived command did not end well.
+  2  The arguments are wrong, or there is no such command, or the file of dead letters cannot be opened.
   130  A second Ctrl-C.";
 
 impl Arguments {

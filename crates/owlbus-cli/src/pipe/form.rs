@@ -9,11 +9,14 @@ use owlbus::{
 };
 use serde::de::IgnoredAny;
 
-use super::pointer::{Found, Pointer};
+use super::{
+    letter,
+    pointer::{Found, Pointer},
+};
 
 /// What a line is.
 pub(super) enum Form {
-    /// A CloudEvent as a JSON object.
+    /// A CloudEvent as a JSON object, or a dead letter that is one.
     CloudEvents,
     /// Any JSON value, which becomes the data of an event under this topic.
     Plain(Topic),
@@ -46,11 +49,21 @@ pub(super) enum BadLine {
 }
 
 impl Form {
-    /// Reads a line, which gets memory of its own: a queued event would else keep the whole chunk it came in.
-    pub(super) fn read(&self, line: &[u8]) -> Result<Event, BadLine> {
+    /// Reads a line of so many bytes at most; what a dead letter tells beside its event does not count.
+    ///
+    /// The event gets memory of its own: where it is queued it would else keep the whole chunk it came in.
+    pub(super) fn read(&self, line: &[u8], longest: usize) -> Result<Event, BadLine> {
         let text =
             str::from_utf8(line).map_err(|error| BadLine::NotUtf8 { column: error.valid_up_to() + 1 })?;
         let text = text.trim_ascii_end();
+        if let Form::CloudEvents = self
+            && let Some(event) = letter::event_of(text)
+        {
+            return Ok(Event::from_cloudevent(event)?);
+        }
+        if line.len() > longest {
+            return Err(BadLine::TooLong { longest });
+        }
         let own = || Bytes::copy_from_slice(text.as_bytes());
         match self {
             Form::CloudEvents => {

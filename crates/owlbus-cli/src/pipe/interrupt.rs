@@ -1,46 +1,73 @@
 //! What ends the reading before the input does: Ctrl-C, or an output that takes no more.
 
-use std::{future::poll_fn, pin::Pin, process, sync::Arc, task::Poll};
+use std::{process, sync::Arc};
 
-use tokio::{signal, sync::Notify};
+use tokio::sync::watch;
 
-/// Tells the publisher to end. The first Ctrl-C does; the second one ends the process.
+use crate::system::Signals;
+
+/// Tells whoever reads to end, and where that is not enough, whoever works.
 #[derive(Clone)]
-pub(super) struct Interrupt(Arc<Notify>);
+pub(super) struct Interrupt(Arc<watch::Sender<u32>>);
 
 /// The exit status of a process that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// How often it was told: nothing more is to be read.
+const TOLD: u32 = 1;
+
+/// How often it was told: nothing is to be waited for any more.
+const INSISTED: u32 = 2;
 
 impl Interrupt {
-    /// Catches Ctrl-C from here on. Where the system refuses that, Ctrl-C ends the process as it always does.
-    pub(super) async fn catch() -> Self {
-        let interrupt = Self(Arc::default());
-        let caught = interrupt.clone();
-        let mut first = Box::pin(signal::ctrl_c());
-        // The first poll installs the handler, so it must not be left to a task that starts when it likes.
-        let early = poll_fn(|cx| Poll::Ready(Pin::new(&mut first).poll(cx))).await;
-        tokio::spawn(async move {
-            let first = match early {
-                Poll::Ready(first) => first,
-                Poll::Pending => first.await,
-            };
-            if first.is_ok() {
-                caught.tell();
-                if signal::ctrl_c().await.is_ok() {
-                    process::exit(INTERRUPTED);
+    /// Catches Ctrl-C, and what else asks a process to end, from here on: so many are told of, the next one ends the
+    /// process. Where the system refuses that, Ctrl-C ends the process as it always does.
+    pub(super) fn catch(patience: u32) -> Self {
+        let interrupt = Self(Arc::new(watch::Sender::new(0)));
+        if let Ok(mut signals) = Signals::catch() {
+            let caught = interrupt.clone();
+            tokio::spawn(async move {
+                for _ in 0..patience {
+                    if signals.next().await.is_none() {
+                        return;
+                    }
+                    caught.0.send_modify(|times| *times += 1);
                 }
-            }
-        });
+                if signals.next().await.is_some() {
+                    process::exit(INTERRUPTED.into());
+                }
+            });
+        }
         interrupt
     }
 
-    /// Tells it.
+    /// Tells that nothing more is to be read.
     pub(super) fn tell(&self) {
-        self.0.notify_one();
+        self.0.send_modify(|times| *times = TOLD.max(*times));
+    }
+
+    /// Whether it was told.
+    pub(super) fn is_told(&self) -> bool {
+        *self.0.borrow() >= TOLD
     }
 
     /// Waits until it is told. Cancel safe.
     pub(super) async fn told(&self) {
-        self.0.notified().await;
+        self.times(TOLD).await;
+    }
+
+    /// Whether nothing is to be waited for any more.
+    pub(super) fn insists(&self) -> bool {
+        *self.0.borrow() >= INSISTED
+    }
+
+    /// Waits until nothing is to be waited for any more. Cancel safe.
+    pub(super) async fn insisted(&self) {
+        self.times(INSISTED).await;
+    }
+
+    async fn times(&self, times: u32) {
+        // It holds the sender itself, so there is always one.
+        _ = self.0.subscribe().wait_for(|told| *told >= times).await;
     }
 }

@@ -1,17 +1,21 @@
-//! `owlbus pipe`: events from standard input over a bus to standard output.
+//! `owlbus pipe`: events from standard input over a bus to standard output, or to commands.
 //!
 //! A thread reads standard input ahead in chunks; the publisher, a task, cuts them into lines, reads each as an event
 //! and publishes it; the printer, on the main thread, takes from the subscription and writes. Between them stand a
 //! few chunks and one mailbox, and whoever is faster waits for the other: memory is bounded and nothing is dropped.
+//! Where commands handle the events, `exec` stands in the place of the printer.
 
 // What it is told.
 mod arguments;
+mod duration;
 mod pointer;
 mod size;
-// The way of a line.
+// The way of a line: read, and printed or handed to a command.
+mod exec;
 mod form;
+mod letter;
 mod print;
-mod publish;
+mod read;
 // What ends it early.
 mod interrupt;
 // What it tells.
@@ -20,15 +24,16 @@ mod tally;
 
 use std::{io, process::ExitCode, sync::Arc, time::Duration};
 
-use owlbus::{Bus, Overflow, config::ConfigError};
+use owlbus::{Bus, Event, Overflow, Pattern, PublishError, config::ConfigError};
 use tokio::runtime;
 
 pub(crate) use arguments::Arguments;
 
 use crate::input::stdin_in_chunks;
-use interrupt::Interrupt;
-use print::{End, Printer};
-use publish::Publisher;
+use exec::Execution;
+use interrupt::{INTERRUPTED, Interrupt};
+use print::Printer;
+use read::{Destination, Published, Reader};
 use report::Report;
 use tally::Tally;
 
@@ -37,6 +42,18 @@ const SOURCE: &str = "pipe";
 
 /// Events between publisher and printer; beside it, the mailbox holds 16 MiB at most, or else one event.
 const MAILBOX: usize = 1024;
+
+/// The exit status where what was asked for cannot be begun, which is that of wrong arguments.
+const WRONG: u8 = 2;
+
+/// How it ended, when it did not fail.
+#[derive(PartialEq, Eq)]
+enum End {
+    /// Everything was printed, or handled.
+    Complete,
+    /// Whoever reads the output has read enough.
+    OutputClosed,
+}
 
 /// Runs until the input ends.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -48,37 +65,40 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn pipe(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let tally = Arc::new(Tally::new());
-    // The one mailbox bounds the memory. The limit of the whole bus would refuse events where the mailbox lets the
-    // publisher wait.
-    let bus = limited_by_bytes_alone(arguments.max_event_size)?;
-    let wait = Overflow::Block { timeout: Duration::MAX };
-    let events = bus.on(arguments.patterns()).name("pipe").mailbox(MAILBOX, wait).stream().await?;
-
-    let interrupt = Interrupt::catch().await;
-    let report = Arc::new(Report::begin(&tally, arguments.json));
-    // A clone, because a bus whose last handle is gone closes its mailboxes, and this one is still to be emptied.
-    let publisher = Publisher {
-        bus: bus.clone(),
-        form: arguments.form(),
-        longest: arguments.max_event_size,
-        strict: arguments.strict,
+    let (patterns, form) = (arguments.patterns(), arguments.form());
+    let Arguments { json, strict, max_event_size: longest, exec, .. } = arguments;
+    let tally = Arc::new(Tally::new(exec.names_a_command()));
+    let report = Arc::new(Report::begin(&tally, json));
+    let execution = match Execution::prepare(exec).await {
+        Ok(execution) => execution,
+        Err(error) => {
+            report.end();
+            report.failure(&error);
+            return Ok(ExitCode::from(WRONG));
+        }
+    };
+    // With a command the first Ctrl-C waits for it, and the second ends it.
+    let interrupt = Interrupt::catch(if execution.is_some() { 2 } else { 1 });
+    let bus = limited_by_lines_alone()?;
+    let reader = Reader {
+        input: stdin_in_chunks(),
+        form,
+        longest,
+        strict,
+        interrupt: interrupt.clone(),
         tally: Arc::clone(&tally),
         report: Arc::clone(&report),
     };
-    let mut publisher = tokio::spawn(publisher.run(stdin_in_chunks(), interrupt.clone()));
-    let ended = Printer::new(io::stdout().lock(), Arc::clone(&tally)).run(events, &mut publisher).await;
-    if !publisher.is_finished() {
-        // The output takes no more. What is being published is waited for, so that the numbers agree.
-        interrupt.tell();
-        _ = publisher.await;
-    }
+    let ended = match execution {
+        Some(execution) => execution.run(&bus, patterns, reader).await,
+        None => print(&bus, patterns, reader).await,
+    };
 
     report.end();
     let summary = tally.summary();
     let (silent, failed) = match &ended {
-        Ok(End::OutputClosed) => (!arguments.json, false),
-        Ok(End::Complete) => (false, summary.refused > 0 || summary.lost > 0),
+        Ok(End::OutputClosed) => (!json && summary.is_clean(), !summary.is_clean()),
+        Ok(End::Complete) => (false, !summary.is_clean()),
         Err(error) => {
             report.failure(error);
             (false, true)
@@ -87,16 +107,46 @@ async fn pipe(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if !silent {
         report.summary(&summary)?;
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(match failed {
+        _ if interrupt.insists() => ExitCode::from(INTERRUPTED),
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
 }
 
-/// A bus that takes events of so many bytes, however many attributes they have.
-fn limited_by_bytes_alone(bytes: usize) -> Result<Bus, ConfigError> {
+/// Prints what is read until there is no more.
+async fn print(bus: &Bus, patterns: Vec<Pattern>, reader: Reader) -> anyhow::Result<End> {
+    let wait = Overflow::Block { timeout: Duration::MAX };
+    let events = bus.on(patterns).name("pipe").mailbox(MAILBOX, wait).stream().await?;
+    let (interrupt, tally) = (reader.interrupt.clone(), Arc::clone(&reader.tally));
+    // A clone, because a bus whose last handle is gone closes its mailboxes, and this one is still to be emptied.
+    let mut publisher = tokio::spawn(reader.publish_to(bus.clone()));
+    let ended = Printer::new(io::stdout().lock(), tally).run(events, &mut publisher).await;
+    if !publisher.is_finished() {
+        // The output takes no more. What is being published is waited for, so that the numbers agree.
+        interrupt.tell();
+        _ = publisher.await;
+    }
+    ended
+}
+
+impl Destination for Bus {
+    async fn publish(&mut self, event: Event) -> Result<Published, PublishError> {
+        Bus::publish(self, event).await.map(|_| Published::Accepted)
+    }
+}
+
+/// A bus that takes what was read. The reader bounds the events, and one mailbox the memory; the limit of the whole bus
+/// would refuse events where the mailbox lets the publisher wait. Dead letters are kept until they are written, and of
+/// what went by nothing is.
+fn limited_by_lines_alone() -> Result<Bus, ConfigError> {
     Bus::builder()
         .source(SOURCE)
         .memory(usize::MAX)
-        .event_bytes(bytes)
-        .metadata_bytes(bytes)
+        .event_bytes(usize::MAX)
+        .metadata_bytes(usize::MAX)
         .metadata_entries(usize::MAX)
+        .dead_letters(usize::MAX, usize::MAX)
+        .history(0, 0)
         .build()
 }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use owlbus::{Received, handle::EventStream};
 use tokio::task::JoinHandle;
 
-use super::tally::Tally;
+use super::{End, tally::Tally};
 
 /// Prints events, many at a time while they come fast.
 pub(super) struct Printer<W> {
@@ -20,15 +20,6 @@ pub(super) struct Printer<W> {
     /// How many.
     events: u64,
     tally: Arc<Tally>,
-}
-
-/// How the printing ended, when it did not fail.
-#[derive(PartialEq, Eq)]
-pub(super) enum End {
-    /// Everything was printed.
-    Complete,
-    /// Whoever reads the output has read enough.
-    OutputClosed,
 }
 
 /// Bytes that are written at once.

@@ -8,6 +8,10 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use owlbus::{
+    Event,
+    settle::{Failure, Next},
+};
 use tokio::{task::AbortHandle, time};
 
 use super::{
@@ -48,6 +52,44 @@ impl Report {
         self.say(format_args!("line {number}: {}", Shown(reason)));
     }
 
+    /// Tells of an attempt of a command that failed. What the command said of it has been passed on already.
+    pub(super) fn attempt_failed(&self, failure: &Failure) {
+        let (event, number) = (&failure.event, failure.attempt.number);
+        let error = Shown(failure.attempt.errors.first().map_or("", String::as_str));
+        match failure.next {
+            Next::Retry { after } if after < Duration::from_millis(1) => {
+                self.say(format_args!("{event}: attempt {number}: {error}; again at once"));
+            }
+            Next::Retry { after } => {
+                let after = Duration::from_millis(after.as_millis() as u64);
+                self.say(format_args!("{event}: attempt {number}: {error}; again in {after:?}"));
+            }
+            _ => self.say(format_args!("{event}: attempt {number}: {error}; dead")),
+        }
+    }
+
+    /// Tells of an event that failed without an attempt.
+    pub(super) fn not_handled(&self, event: &Event, reason: &str) {
+        self.say(format_args!("{event}: {reason}; dead"));
+    }
+
+    /// Tells of a dead letter that is not where it belongs.
+    pub(super) fn not_kept(&self, event: &Event, error: &anyhow::Error) {
+        self.say(format_args!("{event}: lost: {}", Shown(format_args!("{error:#}"))));
+    }
+
+    /// Passes on what a command wrote on standard error, as it wrote it.
+    pub(super) fn pass_on(&self, text: &[u8]) {
+        let line_break: &[u8] = if text.ends_with(b"\n") { b"" } else { b"\n" };
+        let text = [text, line_break].concat();
+        self.progress.suspend(|| _ = io::stderr().write_all(&text));
+    }
+
+    /// Tells what a user may want to know.
+    pub(super) fn note(&self, note: &str) {
+        self.say(format_args!("owlbus: {note}"));
+    }
+
     /// Ends the progress line.
     pub(super) fn end(&self) {
         self.drawing.iter().for_each(AbortHandle::abort);
@@ -82,8 +124,9 @@ async fn draw(progress: ProgressBar, tally: Arc<Tally>) {
     loop {
         times.tick().await;
         let summary = tally.summary();
-        let now = (summary.accepted, summary.delivered, summary.refused);
-        if drawn.replace(now) != Some(now) {
+        let now = summary.counts();
+        if drawn.as_ref() != Some(&now) {
+            drawn = Some(now);
             progress.set_message(summary.to_string());
         }
     }

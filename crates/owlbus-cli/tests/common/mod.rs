@@ -93,6 +93,32 @@ pub(crate) fn event(topic: &str, data: &str) -> String {
     format!(r#"{{"specversion":"1.0","id":"1","source":"/test","type":"{topic}","data":{data}}}"#)
 }
 
+/// So many events on topic `a.b`, with the ids 1, 2, 3…, one a line.
+pub(crate) fn numbered(events: u64) -> String {
+    let event = |id| {
+        format!(
+            "{{\"specversion\":\"1.0\",\"id\":\"{id}\",\"source\":\"/test\",\"type\":\"a.b\",\"data\":{id}}}\n"
+        )
+    };
+    (1..=events).map(event).collect()
+}
+
+/// An empty folder of the test of this name.
+pub(crate) fn folder(test: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    folder
+}
+
+/// Whether the process still runs; one that nobody has asked for yet after its death does not.
+#[cfg(unix)]
+pub(crate) fn runs(process: &str) -> bool {
+    let shown = Command::new("ps").args(["-o", "stat=", "-p", process]).output().expect("`ps` is there");
+    let state = String::from_utf8(shown.stdout).expect("ASCII");
+    !state.trim().is_empty() && !state.trim().starts_with('Z')
+}
+
 /// The project's own sample.
 pub(crate) fn sample() -> String {
     std::fs::read_to_string(root().join("examples/data/events.ndjson")).expect("the sample is there")

@@ -1,29 +1,45 @@
-//! From standard input onto the bus.
+//! From standard input to events.
 
 use std::{io, sync::Arc};
 
 use anyhow::Context as _;
-use owlbus::{Bus, Event};
+use owlbus::{Event, PublishError};
 use tokio::sync::mpsc;
 
 use super::{
     form::{BadLine, Form},
     interrupt::Interrupt,
+    letter,
     report::Report,
     tally::Tally,
 };
 use crate::lines::{Line, Lines};
 
-/// Publishes the lines of the input.
-pub(super) struct Publisher {
-    pub(super) bus: Bus,
+/// Reads the lines of the input, and publishes those that are events.
+pub(super) struct Reader {
+    pub(super) input: mpsc::Receiver<io::Result<Vec<u8>>>,
     pub(super) form: Form,
-    /// The most bytes of a line.
+    /// The most bytes of an event.
     pub(super) longest: usize,
     /// Whether the first bad line ends it.
     pub(super) strict: bool,
+    pub(super) interrupt: Interrupt,
     pub(super) tally: Arc<Tally>,
     pub(super) report: Arc<Report>,
+}
+
+/// Where events are published.
+pub(super) trait Destination: Send {
+    /// Publishes one, and waits for as long as that takes.
+    fn publish(&mut self, event: Event) -> impl Future<Output = Result<Published, PublishError>> + Send;
+}
+
+/// What became of an event that was not refused.
+#[derive(PartialEq, Eq)]
+pub(super) enum Published {
+    Accepted,
+    /// It was interrupted before there was room for the event, which nobody got.
+    NotAnyMore,
 }
 
 /// Lines that are read before any of them is published. The printer, which is faster, would else be woken for every
@@ -40,34 +56,30 @@ enum Next {
     Stop,
 }
 
-impl Publisher {
+impl Reader {
     /// Publishes every line until the input ends, Ctrl-C ends it, or a bad line does.
     ///
-    /// It waits for the bus as long as the bus takes, and drops no publish that it began.
-    pub(super) async fn run(
-        self,
-        mut input: mpsc::Receiver<io::Result<Vec<u8>>>,
-        interrupt: Interrupt,
-    ) -> anyhow::Result<()> {
-        let mut lines = Lines::new(self.longest);
+    /// It waits for the destination as long as that takes, and drops no publish that it began.
+    pub(super) async fn publish_to(mut self, mut destination: impl Destination) -> anyhow::Result<()> {
+        let mut lines = Lines::new(self.longest.saturating_add(letter::MOST));
         let mut batch = Batch::with_capacity(BATCH);
         loop {
             let chunk = tokio::select! {
                 biased;
-                () = interrupt.told() => return Ok(()),
-                chunk = input.recv() => chunk,
+                () = self.interrupt.told() => return Ok(()),
+                chunk = self.input.recv() => chunk,
             };
             let Some(chunk) = chunk else { break };
             lines.feed(chunk.context("standard input cannot be read")?);
             // Of what has arrived nothing is held back, however little it is.
             while self.read(&mut lines, &mut batch) {
-                if self.publish(&mut batch).await == Next::Stop {
+                if self.publish(&mut batch, &mut destination).await == Next::Stop {
                     return Ok(());
                 }
             }
         }
         batch.extend(lines.last().and_then(|line| self.read_line(&line)));
-        self.publish(&mut batch).await;
+        self.publish(&mut batch, &mut destination).await;
         Ok(())
     }
 
@@ -86,19 +98,23 @@ impl Publisher {
         let read = match line.text {
             None => Err(BadLine::TooLong { longest: self.longest }),
             Some(text) if text.trim_ascii().is_empty() => return None,
-            Some(text) => self.form.read(text),
+            Some(text) => self.form.read(text, self.longest),
         };
         Some((line.number, read))
     }
 
-    async fn publish(&self, batch: &mut Batch) -> Next {
+    async fn publish(&self, batch: &mut Batch, destination: &mut impl Destination) -> Next {
         for (number, read) in batch.drain(..) {
+            if self.interrupt.is_told() {
+                return Next::Stop;
+            }
             let published = match read {
-                Ok(event) => self.bus.publish(event).await.map_err(BadLine::from),
+                Ok(event) => destination.publish(event).await.map_err(BadLine::from),
                 Err(reason) => Err(reason),
             };
             match published {
-                Ok(_) => self.tally.accepted(),
+                Ok(Published::Accepted) => self.tally.accepted(),
+                Ok(Published::NotAnyMore) => return Next::Stop,
                 Err(reason) => {
                     self.tally.refused();
                     self.report.bad_line(number, &reason);
