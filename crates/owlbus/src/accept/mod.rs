@@ -25,7 +25,7 @@ use crate::{
     dispatch::{self, Ahead, Dispatched, Reserved, Trouble, cause_inside, too_deep},
     event::{Event, IntoEvent, Priority, Stamp},
     handle::{DropReason, Load, Origin},
-    middleware::{Act, Chain, Denied, Scope, Way, publish_here, publish_now, tell_settled, walk},
+    middleware::{Act, Boxed, Chain, Denied, Scope, Way, publish_here, publish_now, tell_settled, walk},
     own_events,
     request::Slot,
     settle::Tracker,
@@ -37,12 +37,23 @@ use crate::{
 pub(crate) async fn publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, PublishError> {
     let Stamped { event, origin, chain } = stamped(bus, event);
     if let Some(chain) = chain {
-        return walk(End::of(bus, Manner::Waiting, origin).after(chain), 0, event).await;
+        return around(bus, chain, event, origin).await;
     }
     match begin(bus.core(), event, Manner::Waiting, None, origin.as_deref())? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.wait(origin).await),
     }
+}
+
+/// Publishes an event through what stands around that. Apart, so that other publishes do not carry its state about.
+#[cold]
+fn around(
+    bus: &Bus,
+    chain: Arc<Chain>,
+    event: Event,
+    origin: Option<Box<Origin>>,
+) -> Boxed<Result<Receipt, PublishError>> {
+    walk(End::of(bus, Manner::Waiting, origin).after(chain), 0, event)
 }
 
 /// Publishes an event without waiting.
