@@ -196,7 +196,7 @@ impl On<'_> {
     /// It gets the event (`|event: &Event| …`), its data as JSON (`&serde_json::Value`) or as a type that derives `Event`,
     /// and is called by several publishers at once. It must be quick: publishers wait for it. The publisher hears nothing of
     /// its error or panic, which is a dead letter at once and told to `on_error`. It publishes with
-    /// [`Bus::try_publish`], at most 16 deep.
+    /// [`Bus::try_publish`](crate::Bus::try_publish), at most 16 deep.
     ///
     /// It has no mailbox and no worker: `concurrency`, `ordered_by_key`, `mailbox`, `mailbox_bytes`, `retry`, `timeout`,
     /// `slow_from`, `on_gap` and `band_wait` are refused. It runs on a paused bus too.
