@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use owlbus::{Bus, Delivery, Event};
+use owlbus::{Bus, Delivery, Event, config::BusBuilder};
 
 use super::Shape;
 use crate::{
@@ -18,6 +18,15 @@ pub(crate) fn queued(shape: Shape) -> Result<f64> {
         for _ in 0..shape.handlers {
             bus.subscribe(|tick: Delivery<Tick>| async move { tick::handle(&tick) }).await?;
         }
+        carry(bus, shape).await
+    })
+}
+
+/// Events a second to one queued subscription of a bus that is built like this.
+pub(crate) fn built(builder: BusBuilder, shape: Shape) -> Result<f64> {
+    runtime::run(async move {
+        let bus = builder.build()?;
+        bus.subscribe(|tick: Delivery<Tick>| async move { tick::handle(&tick) }).await?;
         carry(bus, shape).await
     })
 }

@@ -6,6 +6,7 @@ mod fanout_16;
 mod inline_16;
 mod lanes;
 mod match_100k;
+mod middleware;
 mod producers_4x1;
 mod queue_1x1;
 mod slow_neighbour;
@@ -17,6 +18,7 @@ pub(crate) const ALL: &[&Workload] = &[
     &inline_16::WORKLOAD,
     &producers_4x1::WORKLOAD,
     &slow_neighbour::WORKLOAD,
+    &middleware::WORKLOAD,
     &lanes::WORKLOAD,
     &match_100k::WORKLOAD,
 ];
