@@ -25,6 +25,7 @@ use crate::{
     },
     own_events,
     request::Awaited,
+    schedule::Schedules,
     settle::{DeadLetters, Graveyard, OnError},
     shutdown::{self, Ending, ShutdownReport},
     stats::{Pressure, Stats, SubscriptionStats},
@@ -87,6 +88,8 @@ pub(crate) struct Core {
     pub(crate) ending: Ending,
     /// What is to be published later.
     pub(crate) agenda: Agenda,
+    /// What is to be published again and again.
+    pub(crate) schedules: Schedules,
     /// What failed for good.
     pub(crate) graveyard: Graveyard,
     /// Told of each failed attempt of any subscription.
@@ -303,6 +306,7 @@ impl Bus {
             topics: counts.snapshot(),
             other: counts.other(),
             late_replies: core.awaited.late(),
+            schedules: core.schedules.all().iter().map(|plan| plan.stats()).collect(),
             subscriptions: core
                 .routes
                 .all()
@@ -353,7 +357,7 @@ impl Bus {
         self.administers().is_ok() && self.core().chains.remove(name)
     }
 
-    fn administers(&self) -> Result<(), Denied> {
+    pub(crate) fn administers(&self) -> Result<(), Denied> {
         self.core().chains.permits(self.scope.as_ref(), Act::Administer, &EVERYTHING)
     }
 
@@ -407,6 +411,7 @@ impl Bus {
             me: Weak::clone(me),
             chains,
             agenda: Agenda::new(Grant::new(Arc::clone(&memory))),
+            schedules: Schedules::default(),
             source: config.source,
             limits: config.limits,
             mailbox: config.mailbox,

@@ -52,6 +52,16 @@ fn nanoseconds(duration: Duration) -> u64 {
     duration.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(duration.subsec_nanos()))
 }
 
+/// Calendar time on tokio's clock: that of the system, moved by as much as a paused runtime has moved its own.
+pub(crate) fn calendar() -> SystemTime {
+    let (tokio, real, system) = (Instant::now().into_std(), std::time::Instant::now(), SystemTime::now());
+    let moved = match tokio.checked_duration_since(real) {
+        Some(ahead) => system.checked_add(ahead),
+        None => system.checked_sub(real.duration_since(tokio)),
+    };
+    moved.unwrap_or(system)
+}
+
 /// The instant that far from now; a time nobody will see where it is further than the clock can count.
 pub(crate) fn deadline(after: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -74,7 +84,7 @@ impl Reading {
                 Self { moment, calendar: then.calendar + moment.since(then.moment) }
             }
             _ => {
-                let calendar = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let calendar = calendar().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let fresh = Self { moment, calendar };
                 compared.set(Some(fresh));
                 fresh

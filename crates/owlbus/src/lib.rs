@@ -51,6 +51,8 @@
 //!   Only events of another [`Priority`] overtake, and every lane is served within 13 starts.
 //! - A subscription of a higher [`priority`](handle::On::priority) has its first try at an event before those below.
 //! - Handlers that would wait for each other for ever are told, with their names: [`Cycle`](settle::Cycle).
+//! - A subscription that needs only the latest event of a key has the others left out and counted:
+//!   [`debounce`](handle::On::debounce), [`throttle`](handle::On::throttle).
 //! - A [`request`](Bus::request) gets its own answer, or fails as soon as none can come; a [`wait_for`](Bus::wait_for) finds what is
 //!   published after that call, before it is awaited too.
 //! - A handler that is slow, fails or panics hurts no other subscription. What a full mailbox does is the
@@ -71,7 +73,7 @@
 //!
 //! What most programs name is at the root; the rest is where its idea is at home: [`mod@event`] (ids, metadata, the
 //! builder, CloudEvents), [`topic`], [`handle`] (how a subscription is made, streams, gaps), [`settle`] (outcomes and
-//! errors), [`request`] (answers and waits), [`config`], [`shutdown`], [`stats`] and [`journal`].
+//! errors), [`request`] (answers and waits), [`schedule`] (events again and again), [`config`], [`shutdown`], [`stats`] and [`journal`].
 
 /// The examples of the README compile and run.
 #[cfg(doctest)]
@@ -97,6 +99,8 @@ pub mod settle;
 pub mod middleware;
 // What is waited for beside it.
 pub mod request;
+// What is published again and again.
+pub mod schedule;
 // Where events are kept.
 pub mod journal;
 // What can be seen.

@@ -174,6 +174,7 @@ impl Core {
         let came = self.turnstile.close();
         // Nothing is published any more that could answer or be waited for.
         self.awaited.close();
+        self.schedules.close();
         came
     }
 }

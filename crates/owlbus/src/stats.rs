@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use foldhash::quality::RandomState;
@@ -34,6 +34,8 @@ pub struct Stats {
     pub other: u64,
     /// Answers to requests that nobody waited for any more: they came too late, or were one too many.
     pub late_replies: u64,
+    /// Every schedule that has not ended, by name.
+    pub schedules: Vec<ScheduleStats>,
     /// Every subscription there is, in the order they were made; one that ended is known by its
     /// [`Subscription`](crate::Subscription) only.
     pub subscriptions: Vec<SubscriptionStats>,
@@ -65,7 +67,7 @@ pub struct TopicStats {
 
 /// What happened in one subscription.
 ///
-/// Whenever it is quiet, `matched = done + skipped + dropped.total() + dead + expired + pending()`.
+/// Whenever it is quiet, `matched = done + skipped + dropped.total() + dead + expired + coalesced + pending()`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubscriptionStats {
@@ -83,8 +85,12 @@ pub struct SubscriptionStats {
     pub dead: u64,
     /// Events whose time was over before they started.
     pub expired: u64,
+    /// Events another one of their key stands for, as its `debounce` or `throttle` say.
+    pub coalesced: u64,
     /// Events it missed, by reason.
     pub dropped: Dropped,
+    /// Events that its `debounce` or `throttle` keeps until their time has come.
+    pub paced: u64,
     /// Events that wait in its mailbox.
     pub queued: u64,
     /// Events its handler is at.
@@ -107,20 +113,20 @@ impl SubscriptionStats {
     /// Events that are not settled yet.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        self.queued + self.running + self.waiting
+        self.paced + self.queued + self.running + self.waiting
     }
 
     /// Whether every event that matched is accounted for; to be asked when the subscription is quiet.
     #[must_use]
     pub fn is_conserved(&self) -> bool {
-        self.matched
-            == self.done + self.skipped + self.dropped.total() + self.dead + self.expired + self.pending()
+        let settled = self.done + self.skipped + self.dropped.total() + self.dead + self.expired;
+        self.matched == settled + self.coalesced + self.pending()
     }
 
     pub(crate) fn of(subscriber: &Subscriber) -> Self {
         let figures = subscriber.mailbox.figures();
-        let Figures { matched, done, skipped, dead, expired, dropped, queued, running, waiting, .. } =
-            figures;
+        let Figures { matched, done, skipped, dead, expired, coalesced, dropped, .. } = figures;
+        let Figures { paced, queued, running, waiting, .. } = figures;
         let inline = subscriber.inline.as_ref().map(Inline::handled).unwrap_or_default();
         Self {
             name: subscriber.name.to_string(),
@@ -130,7 +136,9 @@ impl SubscriptionStats {
             skipped: skipped + inline.skipped,
             dead: dead + inline.dead,
             expired: expired + inline.expired,
+            coalesced,
             dropped,
+            paced,
             queued,
             running,
             waiting,
@@ -141,6 +149,22 @@ impl SubscriptionStats {
             band_timeouts: figures.band_timeouts,
         }
     }
+}
+
+/// What happened in one schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScheduleStats {
+    /// Its name.
+    pub name: String,
+    /// When its next tick is due, by the calendar; `None` where none is any more.
+    pub next: Option<SystemTime>,
+    /// Ticks whose event was published.
+    pub published: u64,
+    /// Ticks whose event was refused, discarded by a middleware, or could not be made.
+    pub refused: u64,
+    /// Ticks that were missed, and left out; of a cron expression at most 10,000 at a time are counted.
+    pub missed: u64,
 }
 
 /// How full a bus is.

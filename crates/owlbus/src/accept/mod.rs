@@ -137,6 +137,29 @@ async fn publish_due(core: &Core, event: Event) -> Result<Receipt, PublishError>
     }
 }
 
+/// Publishes the event of a tick, which nothing has caused, for whoever has scheduled it.
+pub(crate) async fn publish_tick(
+    core: &Arc<Core>,
+    scope: Option<Scope>,
+    event: Event,
+) -> Result<Receipt, PublishError> {
+    let chain = core.chains.now();
+    let event = event.with_stamp(&Stamp { source: core.source.clone(), cause: None, chain: chain.clone() });
+    let chain = goes_through(chain, scope.as_ref());
+    let (core, manner) = (Arc::clone(core), Manner::Waiting);
+    let end = End { core, manner, track: None, origin: None, due: None, scope, chain: None };
+    match chain {
+        Some(chain) => walk(end.after(chain), 0, event).await,
+        None => end.publish(event, None).await,
+    }
+}
+
+/// Whether somebody may publish an event of that topic, as things are now.
+pub(crate) fn may_publish(core: &Core, scope: Option<&Scope>, event: &Event) -> Result<(), PublishError> {
+    let denied = |Denied { by, reason }| PublishError::rejected(event.clone(), &by, reason);
+    core.chains.permits(scope, Act::Publish, &Pattern::from(event.topic().clone())).map_err(denied)
+}
+
 /// An event with everything the bus fills in.
 struct Stamped {
     event: Event,
@@ -151,9 +174,12 @@ fn stamped(bus: &Bus, event: impl IntoEvent) -> Stamped {
     let cause = cause_inside().or_else(|| origin.as_ref()?.cause().cloned());
     let chain = bus.core().chains.now();
     let event = event.into_stamped(&Stamp { source: bus.core().source.clone(), cause, chain: chain.clone() });
-    let asked = bus.scope().is_some();
-    let chain = chain.filter(|chain| chain.is_around_accept() || (asked && chain.says_who_may()));
-    Stamped { event, origin: origin.filter(|origin| origin.runs()), chain }
+    Stamped { event, origin: origin.filter(|origin| origin.runs()), chain: goes_through(chain, bus.scope()) }
+}
+
+/// What an event goes through that somebody publishes.
+fn goes_through(chain: Option<Arc<Chain>>, scope: Option<&Scope>) -> Option<Arc<Chain>> {
+    chain.filter(|chain| chain.is_around_accept() || (scope.is_some() && chain.says_who_may()))
 }
 
 /// How a publisher waits.

@@ -13,6 +13,8 @@ mod wait;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use smol_str::SmolStr;
+
 pub(crate) use inside::{Inside, cause_inside, too_deep};
 pub(crate) use reserved::{Ahead, Reserved, reserve};
 pub(crate) use routes::{Matched, Routes};
@@ -84,7 +86,9 @@ pub(crate) fn deliver(
             None => Asked::Said(subscriber.wants(event)),
         };
         let asked = match asked {
-            Asked::Said(Wanted::Yes) | Asked::Place | Asked::NoRoom if !subscriber.claim() => {
+            Asked::Said(Wanted::Yes) | Asked::Place | Asked::Needless | Asked::NoRoom
+                if !subscriber.claim() =>
+            {
                 if asked == Asked::Place {
                     subscriber.mailbox.release(load, lane);
                 }
@@ -92,6 +96,7 @@ pub(crate) fn deliver(
             }
             asked => asked,
         };
+        let key = subscriber.mailbox.is_paced().then(|| SmolStr::from(event.key()));
         let tracker = &dispatched.tracker;
         let give = || {
             let event = if number == last { held.take() } else { held.clone() };
@@ -99,14 +104,17 @@ pub(crate) fn deliver(
             let event = event.expect("nobody but the last takes it");
             Queued::watched_by(event, load, watched)
         };
-        let offered = match asked {
-            Asked::Said(Wanted::Yes) => subscriber.mailbox.offer(seq, load, lane, give),
-            Asked::Place => subscriber.mailbox.redeem(load, lane, give),
-            Asked::NoRoom => (Offer::Full, None),
-            Asked::Said(said) => {
+        let offered = match (asked, key) {
+            (Asked::Said(said @ (Wanted::No | Wanted::Filtered | Wanted::Skipped)), _) => {
                 dispatched.does_not_get_it(subscriber, place, said);
                 continue;
             }
+            (asked, Some(key)) => subscriber.mailbox.pace(key, seq, load, lane, asked.place(), give),
+            (Asked::Said(Wanted::Yes) | Asked::Needless, None) => {
+                subscriber.mailbox.offer(seq, load, lane, give)
+            }
+            (Asked::Place, None) => subscriber.mailbox.redeem(load, lane, give),
+            (Asked::NoRoom, None) => (Offer::Full, None),
         };
         dispatched.note(subscriber, place, held.as_ref(), load, offered);
     }
@@ -167,6 +175,16 @@ impl Dispatched {
         }
         match offer {
             Offer::Queued => self.is_in(subscriber),
+            Offer::Kept => {
+                self.is_in(subscriber);
+                if let Some(tracker) = &self.tracker {
+                    tracker.kept(place);
+                }
+            }
+            Offer::Coalesced => {
+                self.matched += 1;
+                self.over(place, Settlement::Coalesced);
+            }
             Offer::Displaced { missed } => {
                 self.is_in(subscriber);
                 self.trouble().dropped.push((Arc::clone(subscriber), missed));

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, rc::Rc, sync::Arc};
 use super::{Inside, Matched, Subscriber, SubscriberId, Wanted};
 use crate::{
     event::{Event, Priority},
-    handle::{Load, Offer, Overflow},
+    handle::{Load, Offer, Overflow, Place},
 };
 
 /// Which subscriptions are asked before the event is anywhere.
@@ -25,8 +25,21 @@ pub(super) enum Asked {
     Said(Wanted),
     /// It is wanted, and has a place.
     Place,
+    /// It is wanted, and takes no room: it comes in place of another one of its key, or is left out.
+    Needless,
     /// It is wanted, and has to wait for room.
     NoRoom,
+}
+
+impl Asked {
+    /// What a publisher has in the mailbox of a subscription that wants the event.
+    pub(super) fn place(self) -> Place {
+        match self {
+            Asked::Place => Place::Reserved,
+            Asked::Needless => Place::Needless,
+            Asked::Said(_) | Asked::NoRoom => Place::None,
+        }
+    }
 }
 
 /// What was asked and taken for one event. Whatever of it is not used is given back when this is dropped.
@@ -59,12 +72,19 @@ pub(crate) fn reserve(
         }
         inside.iter().for_each(|inside| inside.at(matched.inline.len() + number));
         let mut asked = Asked::Said(subscriber.wants(event));
-        if asked == Asked::Said(Wanted::Yes) && (refuses || blocks) {
-            asked = match subscriber.mailbox.reserve(load, event.priority()) {
+        let lane = event.priority();
+        if asked != Asked::Said(Wanted::Yes) || !(refuses || blocks) {
+            // It is told now, and nothing is taken.
+        } else if subscriber.mailbox.needs_no_place(event.key(), lane) {
+            asked = Asked::Needless;
+        } else {
+            asked = match subscriber.mailbox.reserve(load, lane) {
                 Offer::Queued => Asked::Place,
                 Offer::Full if blocks && ahead == Ahead::All => Asked::NoRoom,
                 Offer::Full => return Err(Arc::clone(&subscriber.name)),
-                Offer::Displaced { .. } | Offer::Dropped | Offer::Closed => asked,
+                Offer::Displaced { .. } | Offer::Kept | Offer::Coalesced | Offer::Dropped | Offer::Closed => {
+                    asked
+                }
             };
         }
         reserved.asked.push_back((Arc::clone(subscriber), asked));
@@ -88,7 +108,7 @@ impl Reserved {
 
     /// Those that will get the event.
     pub(crate) fn wanting(&self) -> impl Iterator<Item = &Arc<Subscriber>> {
-        let wants = |asked: &Asked| matches!(asked, Asked::Said(Wanted::Yes) | Asked::Place | Asked::NoRoom);
+        let wants = |asked: &Asked| !matches!(asked, Asked::Said(said) if *said != Wanted::Yes);
         self.asked.iter().filter(move |(_, asked)| wants(asked)).map(|(subscriber, _)| subscriber)
     }
 }

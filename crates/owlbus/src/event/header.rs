@@ -139,6 +139,21 @@ impl Header {
         }
     }
 
+    /// Makes it the header of an event of its own, that happens now.
+    pub(super) fn happen_now(&mut self) {
+        let Reading { moment, calendar } = Reading::take();
+        let before = std::mem::replace(&mut self.time, calendar);
+        self.id = EventId::generate_at(calendar);
+        self.accepted = moment.0;
+        self.seq = AtomicU64::new(Seq::NONE.0);
+        let Some(extras) = &mut self.extras else { return };
+        let left = |expires_at: Duration| expires_at.saturating_sub(before);
+        extras.expires_at = extras.expires_at.map(|expires_at| calendar.saturating_add(left(expires_at)));
+        extras.wire.time = None;
+        extras.wire.timeless = false;
+        extras.wire.expires_at = None;
+    }
+
     pub(super) fn extras_mut(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
     }

@@ -42,6 +42,12 @@ impl Event {
         self
     }
 
+    /// The same event as one of its own that happens now: another id, another time, and an expiry as far from that.
+    pub(crate) fn happening_now(mut self) -> Self {
+        self.header_mut().happen_now();
+        self
+    }
+
     /// Gives the event its place in the journal.
     pub(crate) fn set_seq(&self, seq: Seq) {
         self.0.header.seq.store(seq.0, Relaxed);

@@ -97,7 +97,7 @@ impl Inline {
             Settlement::Done => &self.done,
             Settlement::Skipped => &self.skipped,
             Settlement::Expired => &self.expired,
-            Settlement::Dead { .. } | Settlement::Dropped { .. } => &self.dead,
+            Settlement::Dead { .. } | Settlement::Dropped { .. } | Settlement::Coalesced => &self.dead,
         };
         counter.fetch_add(1, Relaxed);
         Some(settlement)

@@ -261,10 +261,11 @@ impl Hand {
         }
     }
 
-    /// Waits until then. Where there is no runtime there is no clock, and only an end of what goes before counts.
+    /// Waits until then. Where there is no runtime there is no clock: what is kept for its time goes in at once, and of
+    /// what goes before only the end counts.
     fn poll_alarm(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         if Handle::try_current().is_err() {
-            return Poll::Pending;
+            return if self.subscriber.mailbox.hurry() { Poll::Ready(()) } else { Poll::Pending };
         }
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if alarm.deadline() != until {

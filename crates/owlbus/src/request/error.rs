@@ -145,6 +145,7 @@ impl fmt::Display for Ends<'_> {
             match settlement {
                 Settlement::Done => f.write_str("is done with it")?,
                 Settlement::Skipped => f.write_str("skipped it")?,
+                Settlement::Coalesced => f.write_str("took another one of its key for it")?,
                 Settlement::Expired => f.write_str("came to it too late")?,
                 Settlement::Dead { reason } => write!(f, "failed ({})", Escaped(reason))?,
                 Settlement::Dropped { reason } => write!(f, "dropped it ({})", reason.as_str())?,

@@ -27,6 +27,8 @@ pub enum Settlement {
         /// Why, for people.
         reason: String,
     },
+    /// Another event of its key stands for it, as `debounce` or `throttle` of the subscription say.
+    Coalesced,
     /// Its time was over before it started, or before it could be tried again.
     Expired,
     /// The event never started there, or its handler was cancelled.

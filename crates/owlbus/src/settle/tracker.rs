@@ -42,9 +42,11 @@ enum Stage {
         worker: usize,
         since: Instant,
     },
+    /// Its subscription keeps it until its time has come; nobody waits for that to start on the event.
+    Kept,
     /// The first attempt failed, and it will be tried again.
     Postponed,
-    /// A worker is at it again.
+    /// A worker is at it, and nobody else waits for that.
     Again {
         worker: usize,
     },
@@ -145,7 +147,9 @@ impl Tracker {
         let deliveries = self.deliveries.lock();
         let waited_for = deliveries.iter().filter(|one| !first_attempts || one.stage.is_first());
         let pending = waited_for.filter_map(|one| match one.stage {
-            Stage::Waiting | Stage::Postponed => Some(Pending::Waiting(Arc::clone(&one.subscriber))),
+            Stage::Waiting | Stage::Kept | Stage::Postponed => {
+                Some(Pending::Waiting(Arc::clone(&one.subscriber)))
+            }
             Stage::Running { worker, .. } | Stage::Again { worker } => {
                 Some(Pending::Running(Runner { subscriber: Arc::clone(&one.subscriber), worker }))
             }
@@ -162,6 +166,11 @@ impl Tracker {
     /// A worker has begun with the delivery at a place.
     pub(crate) fn started(&self, place: usize, worker: usize) {
         self.advance(place, Stage::Running { worker, since: Instant::now() });
+    }
+
+    /// The subscription keeps the event until its time has come.
+    pub(crate) fn kept(&self, place: usize) {
+        self.advance(place, Stage::Kept);
     }
 
     /// An attempt failed, and there will be another.
@@ -186,7 +195,9 @@ impl Tracker {
         let (was_first, first) = (before.is_first(), stage.is_first());
         let stage = match (before, stage) {
             (Stage::Over(_) | Stage::Never, _) => return,
-            (Stage::Postponed, Stage::Running { worker, .. }) => Stage::Again { worker },
+            // It may have started since it was kept.
+            (before, Stage::Kept) if !matches!(before, Stage::Waiting) => return,
+            (Stage::Kept | Stage::Postponed, Stage::Running { worker, .. }) => Stage::Again { worker },
             (_, stage) => stage,
         };
         let told = !first || stage.is_over();
@@ -194,7 +205,8 @@ impl Tracker {
         deliveries[place].stage = stage;
         // Those below may start now.
         let below = |one: &&Tracked| {
-            was_first && !first && one.subscriber.band < band && matches!(one.stage, Stage::Waiting)
+            let waits = matches!(one.stage, Stage::Waiting | Stage::Kept);
+            was_first && !first && one.subscriber.band < band && waits
         };
         let freed: Vec<_> = deliveries.iter().filter(below).map(|one| Arc::clone(&one.subscriber)).collect();
         drop(deliveries);

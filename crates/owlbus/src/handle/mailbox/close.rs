@@ -11,6 +11,8 @@ impl Mailbox {
         let mut intake = self.intake.0.lock();
         if intake.state == State::Open {
             intake.state = State::Draining;
+            // Nothing comes any more that could stand for what is kept.
+            self.let_in_kept(&mut intake, None);
         }
         let sleepers = self.rouse_all(&mut intake);
         drop(intake);
@@ -30,6 +32,7 @@ impl Mailbox {
         work.line.refill(&mut intake.entries, !self.mixed.load(SeqCst));
         let mut left: Vec<_> = std::mem::take(&mut work.retries).into_values().collect();
         left.append(&mut work.line.clear());
+        left.append(&mut self.take_kept(&mut intake));
         // Nobody is there any more to be told of what was missed.
         work.displaced = None;
         for queued in &left {

@@ -31,6 +31,8 @@ impl Mailbox {
         if matches!(intake.state, State::Closed(_)) {
             return (Offer::Closed, None);
         }
+        // What is kept may have to go like everything else.
+        self.let_in_kept(&mut intake, None);
         work.line.refill(&mut intake.entries, !self.mixed.load(SeqCst));
         let mut victims = Vec::new();
         if self.fits_without(&work, &mut intake, load, lane) {

@@ -21,6 +21,10 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
     Queued,
+    /// It is kept until its time has come, and may have taken the place of another one of its key.
+    Kept,
+    /// It was left out: another one of its key stands for it.
+    Coalesced,
     /// It is in, and others that had not started were dropped for it.
     Displaced {
         /// How many.
@@ -53,7 +57,17 @@ impl Mailbox {
         lane: Lane,
         give: impl FnOnce() -> Queued,
     ) -> (Offer, Option<Level>) {
-        let mut intake = self.intake.0.lock();
+        self.offer_in(self.intake.0.lock(), seq, load, lane, give)
+    }
+
+    pub(super) fn offer_in(
+        &self,
+        mut intake: MutexGuard<'_, Intake>,
+        seq: Seq,
+        load: Load,
+        lane: Lane,
+        give: impl FnOnce() -> Queued,
+    ) -> (Offer, Option<Level>) {
         if matches!(intake.state, State::Closed(_)) {
             return (Offer::Closed, None);
         }
@@ -103,7 +117,16 @@ impl Mailbox {
         lane: Lane,
         give: impl FnOnce() -> Queued,
     ) -> (Offer, Option<Level>) {
-        let mut intake = self.intake.0.lock();
+        self.redeem_in(self.intake.0.lock(), load, lane, give)
+    }
+
+    pub(super) fn redeem_in(
+        &self,
+        mut intake: MutexGuard<'_, Intake>,
+        load: Load,
+        lane: Lane,
+        give: impl FnOnce() -> Queued,
+    ) -> (Offer, Option<Level>) {
         intake.reserved -= 1;
         if matches!(intake.state, State::Closed(_)) {
             *intake.counted(lane) -= load;
@@ -119,12 +142,16 @@ impl Mailbox {
     /// Gives a reserved place back.
     pub(crate) fn release(&self, load: Load, lane: Lane) {
         let mut intake = self.intake.0.lock();
+        self.give_back(&mut intake, load, lane);
+        self.unlock_and_wake(intake);
+    }
+
+    pub(super) fn give_back(&self, intake: &mut Intake, load: Load, lane: Lane) {
         intake.reserved -= 1;
         *intake.counted(lane) -= load;
         // Somebody may have come to wait for just that place.
-        self.let_in(&mut intake);
-        self.settle(&mut intake);
-        self.unlock_and_wake(intake);
+        self.let_in(intake);
+        self.settle(intake);
     }
 
     /// Counts an event that matched, and that a panicking filter kept out.
@@ -221,10 +248,14 @@ impl Mailbox {
 
     /// Puts an event behind those that came before it.
     pub(super) fn append(&self, intake: &mut Intake, queued: Queued) {
+        intake.matched += 1;
+        self.push(intake, queued);
+    }
+
+    pub(super) fn push(&self, intake: &mut Intake, queued: Queued) {
         if queued.lane() != Lane::Normal {
             self.mixed.store(true, SeqCst);
         }
-        intake.matched += 1;
         intake.entries.push_back(Entry::Event(queued));
     }
 

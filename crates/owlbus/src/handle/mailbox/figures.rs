@@ -51,6 +51,9 @@ pub(crate) struct Figures {
     pub(crate) dead: u64,
     pub(crate) expired: u64,
     pub(crate) dropped: Dropped,
+    pub(crate) coalesced: u64,
+    /// Events that are kept until their time has come.
+    pub(crate) paced: u64,
     pub(crate) queued: u64,
     pub(crate) running: u64,
     /// Deliveries that wait to be tried again.
@@ -72,6 +75,7 @@ impl Mailbox {
         let running = (work.taken - finished).events() + work.urgent_running;
         let inside = (intake.admitted - finished).events() + intake.urgent.events();
         let waiting = work.retries.len() as u64;
+        let paced = intake.kept_events();
         Figures {
             matched: intake.matched,
             done: work.started - running - intake.skipped - intake.dead - intake.expired - intake.cut_off,
@@ -79,7 +83,9 @@ impl Mailbox {
             dead: intake.dead,
             expired: intake.expired,
             dropped: intake.dropped,
-            queued: inside - running - waiting - intake.reserved,
+            coalesced: intake.coalesced,
+            paced,
+            queued: inside - running - waiting - paced - intake.reserved,
             running,
             waiting,
             bytes: (intake.admitted - finished).bytes() + intake.urgent.bytes(),

@@ -22,8 +22,12 @@ impl Mailbox {
     pub(crate) fn gather(&self, worker: usize, size: usize, waker: &Waker) -> Gathered {
         let work = self.work.0.lock();
         let mut intake = self.intake.0.lock();
+        if self.is_paused() {
+            return Gathered::Nothing;
+        }
+        self.let_in_due(&mut intake);
         let there = work.line.len() + intake.entries.len();
-        if there == 0 || self.is_paused() {
+        if there == 0 {
             return Gathered::Nothing;
         }
         let urgent = intake.urgent.events() > work.urgent_running;

@@ -23,6 +23,7 @@ mod model_test;
 #[cfg(all(test, shuttle))]
 mod models;
 mod outside;
+mod pacing;
 mod retries;
 mod standing;
 mod take;
@@ -44,11 +45,14 @@ pub(crate) use line::Front;
 use line::{Arrival, Keyed, Line, Victim};
 use outside::Outside;
 pub(crate) use outside::Ticket;
+use pacing::Pacing;
+pub(crate) use pacing::Place;
 pub(crate) use take::Taking;
 
 use super::{
     load::Load,
     overflow::{DropReason, Gap, Overflow},
+    pace::Pace,
     pause::Pause,
     pressure::{Level, Marks},
 };
@@ -183,6 +187,8 @@ pub(crate) struct Mailbox {
     marks: Marks,
     /// Whether the work keeps keys in order, so that whoever finishes a delivery knows without a lock.
     by_key: bool,
+    /// Whether publishers thin out the events of a key.
+    paced: bool,
     /// Held by publishers for as long as it takes to append.
     intake: CacheLine<Mutex<Intake>>,
     /// Held by workers for as long as it takes to take.
@@ -195,6 +201,9 @@ pub(crate) struct Mailbox {
     crowded: AtomicBool,
     /// Whether there is anything that is not `Normal`. Set and cleared under the lock of the intake, cleared by workers.
     mixed: AtomicBool,
+    /// Whether events are kept until their time has come, so that a worker that takes knows without a lock that somebody
+    /// else has to mind it.
+    keeping: AtomicBool,
     /// Number of workers that sleep.
     asleep: AtomicU64,
     /// How many deliveries run beside another one of the same worker.
@@ -207,6 +216,8 @@ pub(crate) struct Mailbox {
 
 struct Intake {
     entries: VecDeque<Entry>,
+    /// What is left out or kept, by key.
+    pacing: Option<Box<Pacing>>,
     /// Running total of what was let in or reserved, less what was dropped afterwards; `Immediate` is not among it.
     admitted: Load,
     /// What is let in, reserved or running of `Immediate`.
@@ -228,6 +239,8 @@ struct Intake {
     dropped: Dropped,
     /// Events a panicking filter skipped; they never entered.
     unwanted: u64,
+    /// Events another one of their key stands for.
+    coalesced: u64,
     /// Of the finished deliveries, those that were not done.
     skipped: u64,
     dead: u64,
@@ -296,17 +309,20 @@ pub(crate) struct Shape {
     pub(crate) overflow: Overflow,
     pub(crate) workers: usize,
     pub(crate) by_key: bool,
+    pub(crate) pace: Option<Pace>,
 }
 
 impl Mailbox {
     pub(crate) fn new(shape: Shape, pause: Arc<Pause>, memory: Arc<Memory>) -> Self {
-        let Shape { marks, overflow, workers, by_key } = shape;
+        let Shape { marks, overflow, workers, by_key, pace } = shape;
         Self {
             overflow,
             marks,
             by_key,
+            paced: pace.is_some(),
             intake: CacheLine(Mutex::new(Intake {
                 entries: VecDeque::new(),
+                pacing: pace.map(|pace| Box::new(Pacing::new(pace))),
                 admitted: Load::NONE,
                 urgent: Load::NONE,
                 reserved: 0,
@@ -319,6 +335,7 @@ impl Mailbox {
                 matched: 0,
                 dropped: Dropped::default(),
                 unwanted: 0,
+                coalesced: 0,
                 skipped: 0,
                 dead: 0,
                 expired: 0,
@@ -340,6 +357,7 @@ impl Mailbox {
             finished: CacheLine(AtomicU64::new(0)),
             crowded: AtomicBool::new(false),
             mixed: AtomicBool::new(false),
+            keeping: AtomicBool::new(false),
             asleep: AtomicU64::new(0),
             together: AtomicU64::new(0),
             pause,

@@ -252,7 +252,7 @@ impl Play {
         let marks = Marks { events: story.events, bytes: story.bytes };
         let Story { overflow, workers, by_key, .. } = *story;
         let mailbox = |workers| {
-            let shape = Shape { marks, overflow, workers, by_key };
+            let shape = Shape { marks, overflow, workers, by_key, pace: None };
             Mailbox::new(shape, Arc::clone(&pause), Arc::clone(&memory))
         };
         Self {

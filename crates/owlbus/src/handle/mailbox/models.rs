@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps the wrong thing fails, as it should")]
 
 mod lanes;
+mod pacing;
 
 use std::{future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
@@ -36,11 +37,13 @@ struct Plan {
     by_key: bool,
     once: bool,
     band: i32,
+    pace: Option<Pace>,
 }
 
 impl Plan {
     fn new(overflow: Overflow, events: u64) -> Self {
-        Self { overflow, events, bytes: 1 << 20, workers: 1, by_key: false, once: false, band: 0 }
+        let (bytes, workers) = (1 << 20, 1);
+        Self { overflow, events, bytes, workers, by_key: false, once: false, band: 0, pace: None }
     }
 
     fn bytes(self, bytes: u64) -> Self {
@@ -63,12 +66,16 @@ impl Plan {
         Self { once: true, ..self }
     }
 
+    fn pace(self, pace: Pace) -> Self {
+        Self { pace: Some(pace), ..self }
+    }
+
     fn build(self) -> Scene {
         let memory = Arc::new(Memory::new(1 << 30));
         let pause = Arc::new(Pause::default());
         let marks = Marks { events: self.events, bytes: self.bytes };
-        let Self { overflow, workers, by_key, .. } = self;
-        let shape = Shape { marks, overflow, workers, by_key };
+        let Self { overflow, workers, by_key, pace, .. } = self;
+        let shape = Shape { marks, overflow, workers, by_key, pace };
         let mailbox = Mailbox::new(shape, Arc::clone(&pause), Arc::clone(&memory));
         let subscriber = Subscriber {
             claimed: self.once.then(AtomicBool::default),
@@ -170,10 +177,11 @@ impl Scene {
         let (event, load) = event(seq);
         let give = || Queued::new(event.clone(), load);
         match self.mailbox().offer(event.seq(), load, event.priority(), give).0 {
-            Offer::Queued => Told::Inside,
+            Offer::Queued | Offer::Kept => Told::Inside,
             // Of one event that was dropped the publisher is told, be it his own or an older one.
             Offer::Displaced { .. } | Offer::Dropped => Told::Dropped(DropReason::Overflow),
             Offer::Closed => Told::Gone,
+            Offer::Coalesced => panic!("this one is paced by nobody"),
             Offer::Full => self.wait(&event, load, patience),
         }
     }
@@ -201,7 +209,8 @@ impl Scene {
     fn check_end(&self) -> Figures {
         let figures = self.mailbox().figures();
         assert_eq!(figures.matched, accounted(&figures), "{figures:?}");
-        assert_eq!((figures.queued, figures.running, figures.bytes), (0, 0, 0), "{figures:?}");
+        let left = (figures.paced, figures.queued, figures.running, figures.bytes);
+        assert_eq!(left, (0, 0, 0, 0), "{figures:?}");
         assert_eq!(self.memory.held(), 0);
         figures
     }
@@ -217,7 +226,7 @@ fn accounted(figures: &Figures) -> u64 {
     // What is counted once too often elsewhere is missing here, and may be less than nothing.
     assert!(figures.done <= figures.matched, "{figures:?}");
     let settled = figures.done + figures.skipped + figures.dead + figures.dropped.total();
-    settled + figures.queued + figures.running
+    settled + figures.coalesced + figures.paced + figures.queued + figures.running
 }
 
 /// The number of an event that is as large as three others.

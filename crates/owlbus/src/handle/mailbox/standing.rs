@@ -21,14 +21,14 @@ impl Mailbox {
     /// How the mailbox stands; `None` where it has ended, so that nobody waits for it any more.
     pub(crate) fn standing(&self) -> Option<Standing> {
         let mut work = self.work.0.lock();
-        let plain = {
+        let (plain, keeps) = {
             let mut intake = self.intake.0.lock();
             if matches!(intake.state, State::Closed(_)) {
                 return None;
             }
             let plain = !self.mixed.load(SeqCst);
             work.line.refill(&mut intake.entries, plain);
-            plain
+            (plain, intake.kept_events() > 0)
         };
         let finished = super::Load(self.finished.0.load(SeqCst));
         let deliveries = (work.taken - finished).events() + work.urgent_running;
@@ -46,6 +46,7 @@ impl Mailbox {
             startable: self.pause.is_held()
                 || work.displaced.is_some()
                 || !work.retries.is_empty()
+                || keeps
                 || fronts.iter().any(soon),
             held: held.filter(|runners| !runners.is_empty()).collect(),
         })

@@ -50,7 +50,8 @@ impl Mailbox {
                 Next::Taken(taken) => {
                     // What is to be tried again needs somebody who minds the time.
                     let others = self.asleep.load(Relaxed) > 0;
-                    let more = others && (work.line.has_more() || !work.retries.is_empty());
+                    let timed = !work.retries.is_empty() || self.keeping.load(SeqCst);
+                    let more = others && (work.line.has_more() || timed);
                     drop(work);
                     if more {
                         self.wake_another();
@@ -69,6 +70,7 @@ impl Mailbox {
             if held_back && work.can_go_on() {
                 continue;
             }
+            let kept = if held { None } else { self.let_in_due(&mut intake) };
             if !held && !intake.entries.is_empty() {
                 work.line.refill(&mut intake.entries, !self.mixed.load(SeqCst));
                 continue;
@@ -85,13 +87,14 @@ impl Mailbox {
             drop((intake, work));
             // A waker is code of whoever polls, and is dropped after the locks.
             drop(before);
-            return Taking::Asleep { until };
+            return Taking::Asleep { until: until.into_iter().chain(kept).min() };
         }
     }
 
     /// Sorts what came in into the lanes, and notes when nothing but `Normal` is left.
     pub(super) fn sort(&self, work: &mut Work) {
         let mut intake = self.intake.0.lock();
+        self.let_in_due(&mut intake);
         work.line.refill(&mut intake.entries, false);
         if work.line.is_plain() {
             self.mixed.store(false, SeqCst);

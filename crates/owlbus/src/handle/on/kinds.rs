@@ -199,7 +199,7 @@ impl On<'_> {
     /// [`Bus::try_publish`](crate::Bus::try_publish), at most 16 deep.
     ///
     /// It has no mailbox and no worker: `concurrency`, `ordered_by_key`, `mailbox`, `mailbox_bytes`, `retry`, `timeout`,
-    /// `slow_from`, `on_gap` and `band_wait` are refused. It runs on a paused bus too.
+    /// `slow_from`, `on_gap`, `band_wait`, `debounce` and `throttle` are refused. It runs on a paused bus too.
     ///
     /// # Errors
     ///
@@ -246,6 +246,9 @@ impl On<'_> {
             ("slow_from", self.slow_from.is_some()),
             ("on_gap", self.on_gap.is_some()),
             ("band_wait", self.band_wait.is_some()),
+            ("debounce", self.debounce.is_some()),
+            ("debounce_at_most", self.debounce_at_most.is_some()),
+            ("throttle", self.throttle.is_some()),
         ];
         if let Some((setting, _)) = refused.into_iter().find(|(_, given)| *given) {
             let problem = "is for handlers with a mailbox; an inline handler runs in the publisher: leave it out, \

@@ -1,6 +1,7 @@
 //! How a subscription is made.
 
 mod kinds;
+mod pacing;
 mod registration;
 mod settings;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 pub use registration::SubscribeError;
 
-use super::{band::Band, batch::Batch};
+use super::{band::Band, batch::Batch, pace::Keep};
 use crate::{
     bus::Bus,
     config::MailboxConfig,
@@ -36,6 +37,9 @@ pub struct On<'a> {
     /// Whether the subscription named its band.
     band: Option<Band>,
     band_wait: Option<Duration>,
+    debounce: Option<Duration>,
+    debounce_at_most: Option<Duration>,
+    throttle: Option<(Duration, Keep)>,
     retry: Option<Retry>,
     timeout: Option<Option<Duration>>,
     classify: Option<Classify>,
@@ -81,6 +85,9 @@ impl<'a> On<'a> {
             batch: None,
             band: None,
             band_wait: None,
+            debounce: None,
+            debounce_at_most: None,
+            throttle: None,
             retry: None,
             timeout: None,
             classify: None,

@@ -99,6 +99,7 @@ impl On<'_> {
         if self.name.as_deref().is_some_and(str::is_empty) {
             return Err(ConfigError::new("name", "is empty; leave it out to have one made").into());
         }
+        let pace = self.pace()?;
         let mut patterns = self.patterns?;
         let types = match self.types {
             Types::Any => None,
@@ -120,7 +121,7 @@ impl On<'_> {
         };
         let MailboxConfig { events, bytes, overflow } = self.mailbox;
         let marks = Marks { events: events as u64, bytes: bytes as u64 };
-        let shape = Shape { marks, overflow, workers, by_key: self.by_key };
+        let shape = Shape { marks, overflow, workers, by_key: self.by_key, pace };
         let mut subscriber = Subscriber {
             id: LAST.fetch_add(1, Relaxed),
             name: self.name.as_deref().map_or_else(|| core.routes.free_name(default_name), Arc::from),
