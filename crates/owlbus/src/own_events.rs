@@ -12,6 +12,7 @@ use crate::{
     dispatch::Subscriber,
     event::Event,
     handle::{DropReason, Level},
+    middleware::Turn,
     settle::DeadLetterId,
     topic::Topic,
 };
@@ -20,6 +21,9 @@ static STARTED: Topic = Topic::from_static("owlbus.started");
 static STOPPED: Topic = Topic::from_static("owlbus.stopped");
 static BACKPRESSURE: Topic = Topic::from_static("owlbus.backpressure");
 static DEAD_LETTER: Topic = Topic::from_static("owlbus.dead_letter");
+static CIRCUIT_OPENED: Topic = Topic::from_static("owlbus.circuit.opened");
+static CIRCUIT_HALF_OPEN: Topic = Topic::from_static("owlbus.circuit.half_open");
+static CIRCUIT_CLOSED: Topic = Topic::from_static("owlbus.circuit.closed");
 static GAP: Topic = Topic::from_static("owlbus.gap");
 
 /// `owlbus.started`: told once, to the first who can hear it.
@@ -69,6 +73,19 @@ pub(crate) fn dead_letter(
             "error": reason,
         })
     });
+}
+
+/// `owlbus.circuit.*`: the circuit of a subscription has opened, is tried, or is closed again.
+pub(crate) fn circuit(core: &Core, subscriber: &Subscriber, turn: Turn) {
+    let subscription = &*subscriber.name;
+    match turn {
+        Turn::Opened { failed, of, for_so_long } => tell(core, &CIRCUIT_OPENED, || {
+            let millis = u64::try_from(for_so_long.as_millis()).unwrap_or(u64::MAX);
+            json!({ "subscription": subscription, "failed": failed, "of": of, "open_for_ms": millis })
+        }),
+        Turn::HalfOpen => tell(core, &CIRCUIT_HALF_OPEN, || json!({ "subscription": subscription })),
+        Turn::Closed => tell(core, &CIRCUIT_CLOSED, || json!({ "subscription": subscription })),
+    }
 }
 
 fn tell<D: Serialize>(core: &Core, topic: &'static Topic, data: impl FnOnce() -> D) {

@@ -245,6 +245,31 @@ async fn a_handler_says_itself_when_to_come_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_says_when_another_attempt_makes_sense() {
+    let bus = Bus::in_memory();
+    let (seen, noted) = Notes::pair();
+    let since = Instant::now();
+    let handler = move |event: Delivery| {
+        noted.add(since.elapsed().as_millis() as u64);
+        let again = match event.attempt() {
+            1 => HandlerError::temporary("busy").retry_after(MILLI * 300),
+            2 => HandlerError::from(io::Error::other("busy")).retry_after(Duration::ZERO),
+            3 => HandlerError::temporary("busy"),
+            // There is none, whenever it were.
+            _ => HandlerError::permanent("wrong").retry_after(MILLI),
+        };
+        async { Err::<(), _>(again) }
+    };
+    let retry = Retry::fixed(MILLI * 50);
+    bus.on("test.*").name("it").retry(retry).handle(handler).await.unwrap();
+    publish(&bus, [1]).await;
+    assert_eq!(seen.once_there_are(4).await, [0, 300, 300, 350]);
+    quiet().await;
+    assert_eq!(stats_of(&bus, "it").dead, 1);
+    end(bus).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn later_events_overtake_what_waits_and_the_worker_is_free() {
     let bus = Bus::in_memory();
     let on = bus.on("test.*").name("flaky").retry(Retry::fixed(MILLI * 100));

@@ -39,7 +39,7 @@ pub(crate) async fn publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt,
     if let Some(chain) = chain {
         return around(bus, chain, event, origin).await;
     }
-    match begin(bus.core(), event, Manner::Waiting, None, origin.as_deref())? {
+    match begin(bus.core(), event, Manner::Waiting, None, origin.as_deref(), None)? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.wait(origin).await),
     }
@@ -62,7 +62,7 @@ pub(crate) fn try_publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, P
     if let Some(chain) = chain {
         return publish_now(End::of(bus, Manner::AtOnce, origin).after(chain), event);
     }
-    match begin(bus.core(), event, Manner::AtOnce, None, None)? {
+    match begin(bus.core(), event, Manner::AtOnce, None, None, None)? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.at_once()),
     }
@@ -72,7 +72,7 @@ pub(crate) fn try_publish(bus: &Bus, event: impl IntoEvent) -> Result<Receipt, P
 pub(crate) fn answer_now(core: &Core, reply: Event) -> Result<Receipt, PublishError> {
     let chain = core.chains.now();
     let event = reply.with_stamp(&Stamp { source: core.source.clone(), cause: None, chain: chain.clone() });
-    match begin(core, event, Manner::AtOnce, None, None)? {
+    match begin(core, event, Manner::AtOnce, None, None, None)? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.at_once()),
     }
@@ -84,7 +84,7 @@ pub(crate) fn publish_blocking(bus: &Bus, event: impl IntoEvent) -> Result<Recei
     if let Some(chain) = chain {
         return publish_here(End::of(bus, Manner::Here, origin).after(chain), event);
     }
-    match begin(bus.core(), event, Manner::Here, None, origin.as_deref())? {
+    match begin(bus.core(), event, Manner::Here, None, origin.as_deref(), None)? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.wait_here(origin)),
     }
@@ -131,7 +131,7 @@ pub(crate) fn publish_at(bus: &Bus, event: Event, due: Instant) -> Result<Receip
 /// Publishes an event whose time has come.
 async fn publish_due(core: &Core, event: Event) -> Result<Receipt, PublishError> {
     let event = event.accepted_now();
-    match begin(core, event, Manner::Waiting, None, None)? {
+    match begin(core, event, Manner::Waiting, None, None, None)? {
         Begun::Ended(receipt) => Ok(receipt),
         Begun::Waiting(waiting) => Ok(waiting.wait(None).await),
     }
@@ -249,9 +249,11 @@ impl End {
     async fn publish(self, event: Event, way: Option<&Way>) -> Result<Receipt, PublishError> {
         self.permits(&event)?;
         if let Some(due) = self.due {
-            return Agenda::add(&self.core, event, due);
+            let receipt = Agenda::add(&self.core, event, due)?;
+            way.inspect(|way| way.entered(receipt.seq));
+            return Ok(receipt);
         }
-        match begin(&self.core, event, self.manner, self.track.as_deref(), self.origin.as_deref())? {
+        match begin(&self.core, event, self.manner, self.track.as_deref(), self.origin.as_deref(), way)? {
             Begun::Ended(receipt) => {
                 way.inspect(|way| way.accepted(&receipt));
                 Ok(receipt)
@@ -281,6 +283,7 @@ fn begin<'a>(
     manner: Manner,
     track: Option<&Track>,
     origin: Option<&Origin>,
+    way: Option<&Way>,
 ) -> Result<Begun<'a>, PublishError> {
     let bytes = event.bytes_of_it();
     check(core, &event, bytes).inspect_err(|_| core.count_refused())?;
@@ -293,6 +296,7 @@ fn begin<'a>(
         return Err(PublishError::Closed { event });
     };
     event.set_seq(passage.seq);
+    way.inspect(|way| way.entered(passage.seq));
     core.history.keep(&event, load.bytes());
 
     let matched = core.routes.lookup(&event);

@@ -39,7 +39,8 @@ pub struct Receipt {
     pub unfinished: Vec<Arc<str>>,
     /// When an event with a delay is published; its place and its subscriptions are decided then.
     pub due: Option<SystemTime>,
-    /// Whether the journal had the event already; a bus in memory never knows.
+    /// Whether it was published before: nobody gets it again. Known where the journal removes duplicates, or a
+    /// [`Dedup`](crate::middleware::Dedup) does; a journal in memory does not.
     pub duplicate: bool,
     /// Name of the middleware that dropped the event: nobody gets it, and it is in no journal.
     pub discarded_by: Option<Arc<str>>,

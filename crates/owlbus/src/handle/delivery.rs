@@ -139,6 +139,11 @@ impl<T> Delivery<T> {
         self.seat.subscription.name()
     }
 
+    /// The subscription it belongs to.
+    pub(crate) fn belongs_to(&self) -> &Subscription {
+        &self.seat.subscription
+    }
+
     /// The event's place in the journal.
     #[must_use]
     pub fn seq(&self) -> Seq {

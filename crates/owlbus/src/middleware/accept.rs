@@ -1,12 +1,18 @@
 //! The way in: through the middlewares around accept, to where events are accepted.
 
 use std::{
+    future::poll_fn,
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
+};
+
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep_until}, // sleeps: what waits in a middleware.
 };
 
 use super::{
@@ -23,6 +29,8 @@ use crate::{
 /// Accepts an event that has come through.
 type Accept = dyn Fn(Event, &Arc<Way>) -> Boxed<Published> + Send + Sync;
 type Published = Result<Receipt, PublishError>;
+/// Is told the place of an event.
+type Entered = Box<dyn FnOnce(Seq) + Send>;
 
 /// The way of one publish.
 pub(crate) struct Way {
@@ -31,8 +39,14 @@ pub(crate) struct Way {
     end: Box<Accept>,
     /// The receipt, from when the event is where it goes.
     accepted: OnceLock<Receipt>,
+    /// Who wants to know when the event has its place.
+    watching: Mutex<Vec<Entered>>,
     /// How far in the event has come.
     depth: AtomicUsize,
+    /// Whether its publisher holds up a thread.
+    here: AtomicBool,
+    /// When that thread is to look again.
+    alarm: Mutex<Option<Instant>>,
 }
 
 impl Way {
@@ -40,12 +54,30 @@ impl Way {
         chain: Arc<Chain>,
         end: impl Fn(Event, &Arc<Way>) -> Boxed<Published> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { chain, end: Box::new(end), accepted: OnceLock::new(), depth: AtomicUsize::new(0) })
+        Arc::new(Self {
+            chain,
+            end: Box::new(end),
+            accepted: OnceLock::new(),
+            watching: Mutex::default(),
+            depth: AtomicUsize::new(0),
+            here: AtomicBool::new(false),
+            alarm: Mutex::default(),
+        })
+    }
+
+    /// Tells that the event has its place, before anybody gets it.
+    pub(crate) fn entered(&self, seq: Seq) {
+        let watching = std::mem::take(&mut *self.watching.lock().unwrap_or_else(PoisonError::into_inner));
+        watching.into_iter().for_each(|told| told(seq));
     }
 
     /// Notes that the event is where it goes, whatever its publisher waits for now.
     pub(crate) fn accepted(&self, receipt: &Receipt) {
         _ = self.accepted.set(receipt.clone());
+    }
+
+    fn alarm(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.alarm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,6 +96,39 @@ impl AcceptNext {
         let result = walk(Arc::clone(&self.way), self.at + 1, event).await;
         self.seen.set(Went::Done(result.clone()));
         result
+    }
+
+    /// The same, and tells when the event has its place in the journal: before anybody gets it, and before its publisher waits
+    /// for room. Of an event that is refused or dropped further in, nothing is told.
+    pub(super) async fn run_told(
+        self,
+        event: Event,
+        entered: impl FnOnce(Seq) + Send + 'static,
+    ) -> Result<Receipt, PublishError> {
+        self.way.watching.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(entered));
+        self.run(event).await
+    }
+
+    /// Waits until then, by the clock that this publish has; `false`, at once, where it has none: without a runtime.
+    pub(super) async fn wait_until(&self, until: Instant) -> bool {
+        if self.way.here.load(Relaxed) {
+            // Nothing of the runtime may be needed: it may be its thread that is held up.
+            poll_fn(|_| {
+                if Instant::now() >= until {
+                    return Poll::Ready(());
+                }
+                let mut alarm = self.way.alarm();
+                *alarm = Some(alarm.map_or(until, |earlier| earlier.min(until)));
+                Poll::Pending
+            })
+            .await;
+            return true;
+        }
+        if Handle::try_current().is_err() {
+            return false;
+        }
+        sleep_until(until).await;
+        true
     }
 
     /// Refuses the event: nobody gets it, and its publisher is told who refused it and why.
@@ -85,16 +150,29 @@ impl AcceptNext {
     ///
     /// None; the type is that of what a middleware returns.
     pub fn discard(self, event: Event) -> Result<Receipt, PublishError> {
+        self.drop_event(event, None)
+    }
+
+    /// Drops the event, as one that was published before and got this place then.
+    ///
+    /// # Errors
+    ///
+    /// None, as [`discard`](Self::discard).
+    pub(super) fn discard_duplicate(self, event: Event, first: Seq) -> Result<Receipt, PublishError> {
+        self.drop_event(event, Some(first))
+    }
+
+    fn drop_event(self, event: Event, duplicate_of: Option<Seq>) -> Result<Receipt, PublishError> {
         let me = &self.way.chain.accept[self.at];
         me.dropped.fetch_add(1, Relaxed);
         let receipt = Receipt {
             id: event.id(),
-            seq: Seq::NONE,
+            seq: duplicate_of.unwrap_or(Seq::NONE),
             matched: Some(0),
             dropped: Some(Vec::new()),
             unfinished: Vec::new(),
             due: None,
-            duplicate: false,
+            duplicate: duplicate_of.is_some(),
             discarded_by: Some(Arc::clone(&me.name)),
         };
         self.seen.set(Went::Done(Ok(receipt.clone())));
@@ -165,11 +243,17 @@ pub(crate) fn publish_now(way: Arc<Way>, event: Event) -> Result<Receipt, Publis
 /// Publishes an event, and holds up the thread.
 pub(crate) fn publish_here(way: Arc<Way>, event: Event) -> Result<Receipt, PublishError> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut walking = walk(way, 0, event);
+    way.here.store(true, Relaxed);
+    let mut walking = walk(Arc::clone(&way), 0, event);
     loop {
-        match walking.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(result) => return result,
-            Poll::Pending => thread::park(),
+        *way.alarm() = None;
+        if let Poll::Ready(result) = walking.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return result;
+        }
+        let alarm = *way.alarm();
+        match alarm {
+            Some(alarm) => thread::park_timeout(alarm.saturating_duration_since(Instant::now())),
+            None => thread::park(),
         }
     }
 }

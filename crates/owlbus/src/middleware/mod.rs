@@ -7,12 +7,16 @@ mod accept;
 mod access;
 mod batch;
 mod chain;
+mod circuit_breaker;
+mod dedup;
 mod faults;
 mod filter;
 mod handle;
 mod hooks;
 mod logging;
 mod metrics;
+#[cfg(feature = "rate-limit")]
+mod rate_limit;
 mod scope;
 mod seen;
 mod settled;
@@ -28,6 +32,9 @@ pub use access::{Access, Act, Identity, Who};
 pub(crate) use batch::Together;
 pub(crate) use chain::{Chain, Chains, Layered};
 pub use chain::{MiddlewareError, MiddlewareInfo};
+pub(crate) use circuit_breaker::Turn;
+pub use circuit_breaker::{CircuitBreaker, CircuitInfo, CircuitOpen, CircuitState};
+pub use dedup::Dedup;
 pub use faults::{Fault, delay, duplicate, random_fail, random_panic};
 pub use filter::Filter;
 pub use handle::HandleNext;
@@ -38,6 +45,8 @@ pub use hooks::{
 };
 pub use logging::Logging;
 pub use metrics::{Durations, Metrics, MetricsSnapshot};
+#[cfg(feature = "rate-limit")]
+pub use rate_limit::RateLimit;
 pub(crate) use scope::{Denied, Scope};
 pub(crate) use settled::tell_settled;
 #[cfg(feature = "tower")]

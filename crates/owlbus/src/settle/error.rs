@@ -5,6 +5,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use crate::handle::panicked;
@@ -22,6 +23,8 @@ pub struct HandlerError(Box<Inner>);
 #[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
+    /// How long to wait for the next attempt, where it is known.
+    after: Option<Duration>,
     /// Shared by the deliveries of a batch that failed as a whole.
     source: Arc<dyn Error + Send + Sync>,
 }
@@ -51,7 +54,15 @@ impl HandlerError {
     }
 
     fn new(kind: ErrorKind, source: Box<dyn Error + Send + Sync>) -> Self {
-        Self(Box::new(Inner { kind, source: source.into() }))
+        Self(Box::new(Inner { kind, after: None, source: source.into() }))
+    }
+
+    /// The same error, and when to try again: what a service says that is too busy, for instance. Where the subscription's
+    /// [`Retry`](super::Retry) allows another attempt, it comes after so long. Default: as long as the policy says.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.0.after = Some(after);
+        self
     }
 
     /// Whether another attempt makes sense.
@@ -85,6 +96,11 @@ impl HandlerError {
             next = error.source();
             Some(error.to_string())
         })
+    }
+
+    /// How long to wait for the next attempt, where it says so.
+    pub(crate) fn after(&self) -> Option<Duration> {
+        self.0.after
     }
 
     /// An error of another kind, where somebody knows better.

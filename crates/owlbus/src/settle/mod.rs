@@ -106,7 +106,8 @@ fn fail(
     let past = queued.past_from(started);
     let number = past.attempts.len() as u32 + 1;
     let attempt = Attempt::failed(number, started.elapsed(), &error);
-    let after = subscriber.retry.after(number, error.kind(), past.since.elapsed(), again.flatten());
+    let asked = again.flatten().or_else(|| error.after());
+    let after = subscriber.retry.after(number, error.kind(), past.since.elapsed(), asked);
     // Where the subscription has ended, there is nobody to try it again.
     let after = after.filter(|_| subscriber.mailbox.closed_for().is_none());
     past.attempts.push(attempt.clone());
