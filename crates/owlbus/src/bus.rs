@@ -15,7 +15,10 @@ use tokio::{runtime::Handle, sync::Notify};
 use crate::{
     accept::{self, Agenda, Limits, PublishError, Receipt, Turnstile},
     config::{BusBuilder, MailboxConfig},
-    dispatch::Routes,
+    dispatch::{
+        Routes,
+        rules::{Installed, RuleInfo, Rules, RulesError},
+    },
     event::{Event, EventBuilder, EventId, IntoEvent},
     handle::{Content, Handler, On, Origin, Pause, SubscribeError, Subscription, Workers, origin},
     journal::History,
@@ -78,6 +81,8 @@ pub(crate) struct Core {
     pub(crate) waits: Arc<Waits>,
     /// What stands around the events.
     pub(crate) chains: Chains,
+    /// Where else events go.
+    pub(crate) rules: Installed,
     /// Who waits for an answer or an event.
     pub(crate) awaited: Arc<Awaited>,
     /// The tasks that handle deliveries; a shutdown waits for them.
@@ -378,6 +383,24 @@ impl Bus {
         self.core().chains.list()
     }
 
+    /// Puts these [`rules`](crate::rules) in the place of those the bus has; `Rules::default()` is none. What is published from
+    /// here on goes by them, and they count from zero.
+    ///
+    /// # Errors
+    ///
+    /// [`RulesError`] where whoever holds the handle may not change the bus; nothing has changed then.
+    pub fn set_rules(&self, rules: Rules) -> Result<(), RulesError> {
+        self.administers().map_err(|Denied { by, reason }| RulesError::denied(&by, &reason))?;
+        self.core().rules.set(rules);
+        Ok(())
+    }
+
+    /// The rules, in their order, and what each did so far.
+    #[must_use]
+    pub fn rules(&self) -> Vec<RuleInfo> {
+        self.core().rules.list()
+    }
+
     /// Begins or continues delivery on a bus that was built paused.
     pub fn resume(&self) {
         let core = self.core();
@@ -410,6 +433,7 @@ impl Bus {
         let core = Arc::new_cyclic(|me| Core {
             me: Weak::clone(me),
             chains,
+            rules: Installed::new(config.rules),
             agenda: Agenda::new(Grant::new(Arc::clone(&memory))),
             schedules: Schedules::default(),
             source: config.source,

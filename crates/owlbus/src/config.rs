@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use crate::{
     accept::Limits,
     bus::Bus,
+    dispatch::rules::Rules,
     event::default_source,
     handle::{MOST_BYTES, MOST_EVENTS, Overflow},
     journal::History,
@@ -55,6 +56,7 @@ pub struct BusBuilder {
     pub(crate) on_error: Option<OnError>,
     history: (usize, usize),
     middleware: Vec<Arc<Layered>>,
+    pub(crate) rules: Rules,
     dead_letters: usize,
     dead_letter_bytes: usize,
     dead_letter_age: Option<Duration>,
@@ -95,6 +97,7 @@ impl BusBuilder {
             on_error: None,
             history: (1_000, 16 << 20),
             middleware: Vec::new(),
+            rules: Rules::default(),
             dead_letters: 1_000,
             dead_letter_bytes: 16 << 20,
             dead_letter_age: None,
@@ -192,6 +195,12 @@ impl BusBuilder {
     /// Puts a middleware around the events; see also [`Bus::add_middleware`].
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         self.middleware.push(Layered::new(middleware));
+        self
+    }
+
+    /// Where else events go, and with what; see also [`Bus::set_rules`]. Default: no rules.
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
         self
     }
 

@@ -73,7 +73,8 @@
 //!
 //! What most programs name is at the root; the rest is where its idea is at home: [`mod@event`] (ids, metadata, the
 //! builder, CloudEvents), [`topic`], [`handle`] (how a subscription is made, streams, gaps), [`settle`] (outcomes and
-//! errors), [`request`] (answers and waits), [`schedule`] (events again and again), [`config`], [`shutdown`], [`stats`] and [`journal`].
+//! errors), [`request`] (answers and waits), [`schedule`] (events again and again), [`config`], [`rules`], [`shutdown`],
+//! [`stats`] and [`journal`].
 
 /// The examples of the README compile and run.
 #[cfg(doctest)]
@@ -95,6 +96,7 @@ mod accept;
 mod dispatch;
 pub mod handle;
 pub mod settle;
+pub use dispatch::rules;
 // What stands around it.
 pub mod middleware;
 // What is waited for beside it.

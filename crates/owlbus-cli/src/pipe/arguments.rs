@@ -1,8 +1,9 @@
 //! What `owlbus pipe` is told.
 
-use owlbus::{Pattern, Topic, topic::TopicError};
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
+use owlbus::{Pattern, Topic, rules::Rules, topic::TopicError};
 
-use super::{exec, form::Form, pointer::Pointer, size::size};
+use super::{exec, form::Form, pointer::Pointer, rules, size::size};
 
 /// Publish events from standard input, and print those that were asked for, or hand them to a command
 ///
@@ -48,11 +49,24 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "POINTER")]
     topic_from: Option<Pointer>,
 
+    /// Send events on, copy, drop or change them by the rules of this TOML file
+    ///
+    /// One table `[[rule]]` a rule, asked from the first to the last: `name`; `on` and `except`, topic patterns; `when`,
+    /// conditions on fields (`source`, `metadata.NAME`) and places in the data (`/user/age`): `equals`, `in`, `range`
+    /// with `min`, `max`, `above` and `below`, `exists`, `matches`. Then what is done: `priority`, `key`, `metadata`,
+    /// `copy`, and `forward` or `drop`. In a target `{0}` is the first token of the topic, `{topic}` all of it. An event
+    /// that a rule sends on comes to all rules again; one that goes round in circles is refused. What each rule did is
+    /// in the summary. Not with a command: its books are kept by the line, and a copy has none.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["exec", "exec_lines"])]
+    #[arg(value_parser = PathBufValueParser::new().try_map(|path| rules::read(&path)))]
+    rules: Option<Rules>,
+
     /// Write the summary as one JSON object, on the last line of standard error
     ///
     /// Its members: accepted, delivered, refused, lost (always 0, or the exit status is 1), seconds,
     /// events_per_second. With a command also done and dead, which make up delivered; retries, attempts that were not
-    /// the first; and expired, events whose `expirytime` was over before they were handled.
+    /// the first; and expired, events whose `expirytime` was over before they were handled. With
+    /// --rules also rules, a list of what each of them did.
     #[arg(long)]
     pub(super) json: bool,
 
@@ -78,6 +92,7 @@ const EXAMPLES: &str = "\
 Examples:
   owlbus pipe --on 'order.**' < events.ndjson
   owlbus pipe --on 'order.*' --on 'user.*' --json < events.ndjson > some.ndjson
+  owlbus pipe --rules rules.toml --on 'audit.**' < events.ndjson
   owlbus pipe --topic-from /kind --on 'sensor.**' < lines.ndjson
   tail -f app.log.ndjson | owlbus pipe --topic app.log
   owlbus pipe --exec './bill.sh' --retries 3 --dead-letters dead.ndjson < orders.ndjson
@@ -100,6 +115,11 @@ impl Arguments {
             (None, Some(pointer)) => Form::PlainFrom(pointer.clone()),
             (None, None) => Form::CloudEvents,
         }
+    }
+
+    /// What events are sent on by.
+    pub(super) fn rules(&self) -> Rules {
+        self.rules.clone().unwrap_or_default()
     }
 
     /// What is subscribed to.

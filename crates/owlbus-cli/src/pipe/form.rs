@@ -130,6 +130,10 @@ impl From<PublishError> for BadLine {
             PublishError::Rejected { by, reason, .. } if &*by == "topics" => {
                 BadLine::Refused(format!("bad topic: {reason}"))
             }
+            // By a rule, which the user wrote.
+            PublishError::Rejected { by, reason, .. } if !["event", "limits"].contains(&&*by) => {
+                BadLine::Refused(format!("rule `{by}`: {reason}"))
+            }
             // What a program would be advised to set has no counterpart here.
             PublishError::Rejected { reason, .. } => {
                 BadLine::Refused(reason.split("; ").next().unwrap_or_default().to_owned())

@@ -9,6 +9,7 @@
 mod arguments;
 mod duration;
 mod pointer;
+mod rules;
 mod size;
 // The way of a line: read, and printed or handed to a command.
 mod exec;
@@ -24,7 +25,7 @@ mod tally;
 
 use std::{io, process::ExitCode, sync::Arc, time::Duration};
 
-use owlbus::{Bus, Event, Overflow, Pattern, PublishError, config::ConfigError};
+use owlbus::{Bus, Event, Overflow, Pattern, PublishError, config::ConfigError, rules::Rules};
 use tokio::runtime;
 
 pub(crate) use arguments::Arguments;
@@ -35,6 +36,7 @@ use interrupt::{INTERRUPTED, Interrupt};
 use print::Printer;
 use read::{Destination, Published, Reader};
 use report::Report;
+use rules::Counts;
 use tally::Tally;
 
 /// The source of events that are made from plain JSON lines.
@@ -65,7 +67,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn pipe(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let (patterns, form) = (arguments.patterns(), arguments.form());
+    let (patterns, form, rules) = (arguments.patterns(), arguments.form(), arguments.rules());
     let Arguments { json, strict, max_event_size: longest, exec, .. } = arguments;
     let tally = Arc::new(Tally::new(exec.names_a_command()));
     let report = Arc::new(Report::begin(&tally, json));
@@ -79,7 +81,7 @@ async fn pipe(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     // With a command the first Ctrl-C waits for it, and the second ends it.
     let interrupt = Interrupt::catch(if execution.is_some() { 2 } else { 1 });
-    let bus = limited_by_lines_alone()?;
+    let bus = limited_by_lines_alone(rules)?;
     let reader = Reader {
         input: stdin_in_chunks(),
         form,
@@ -105,7 +107,7 @@ async fn pipe(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     if !silent {
-        report.summary(&summary)?;
+        report.summary(&summary, bus.rules().into_iter().map(Counts::from).collect())?;
     }
     Ok(match failed {
         _ if interrupt.insists() => ExitCode::from(INTERRUPTED),
@@ -139,8 +141,9 @@ impl Destination for Bus {
 /// A bus that takes what was read. The reader bounds the events, and one mailbox the memory; the limit of the whole bus
 /// would refuse events where the mailbox lets the publisher wait. Dead letters are kept until they are written, and of
 /// what went by nothing is.
-fn limited_by_lines_alone() -> Result<Bus, ConfigError> {
+fn limited_by_lines_alone(rules: Rules) -> Result<Bus, ConfigError> {
     Bus::builder()
+        .rules(rules)
         .source(SOURCE)
         .memory(usize::MAX)
         .event_bytes(usize::MAX)

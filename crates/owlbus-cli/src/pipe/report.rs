@@ -12,10 +12,12 @@ use owlbus::{
     Event,
     settle::{Failure, Next},
 };
+use serde::Serialize;
 use tokio::{task::AbortHandle, time};
 
 use super::{
     form::BadLine,
+    rules::Counts,
     tally::{Summary, Tally},
 };
 use crate::shown::Shown;
@@ -27,6 +29,15 @@ pub(super) struct Report {
     progress: ProgressBar,
     /// Keeps the progress line up to date.
     drawing: Option<AbortHandle>,
+}
+
+/// The summary as one object.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<Counts>,
 }
 
 /// How often the progress line may change.
@@ -101,11 +112,12 @@ impl Report {
         self.say(format_args!("owlbus: {}", Shown(format_args!("{error:#}"))));
     }
 
-    /// The summary, in the form that was asked for.
-    pub(super) fn summary(&self, summary: &Summary) -> anyhow::Result<()> {
+    /// The summary, in the form that was asked for, with what the rules did.
+    pub(super) fn summary(&self, summary: &Summary, rules: Vec<Counts>) -> anyhow::Result<()> {
         if self.json {
-            self.say(serde_json::to_string(summary)?);
+            self.say(serde_json::to_string(&Told { summary, rules })?);
         } else {
+            rules.iter().for_each(|rule| self.say(rule));
             self.say(summary);
         }
         Ok(())

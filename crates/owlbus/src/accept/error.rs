@@ -30,7 +30,7 @@ pub enum PublishError {
     Rejected {
         /// The event.
         event: Event,
-        /// Who refused it: `event` (a field that was set wrong), `limits`, `topics`, or the name of a middleware.
+        /// Who refused it: `event` (a field that was set wrong), `limits`, `topics`, or the name of a middleware or a rule.
         by: Arc<str>,
         /// Why, and what to do.
         reason: Arc<str>,
@@ -61,6 +61,18 @@ pub enum PublishError {
 impl PublishError {
     pub(crate) fn rejected(event: Event, by: &str, reason: impl fmt::Display) -> Self {
         Self::Rejected { event, by: by.into(), reason: Escaped(reason).to_string().into() }
+    }
+
+    /// The same of another event.
+    pub(crate) fn about(mut self, other: Event) -> Self {
+        match &mut self {
+            Self::Full { event, .. }
+            | Self::Closed { event }
+            | Self::Rejected { event, .. }
+            | Self::Overloaded { event, .. }
+            | Self::Cycle { event, .. } => *event = other,
+        }
+        self
     }
 
     /// The event that was not published.

@@ -5,6 +5,8 @@ mod builder;
 mod error;
 mod limits;
 mod receipt;
+mod reserve;
+mod ruled;
 mod turnstile;
 mod waiting;
 
@@ -17,20 +19,20 @@ pub(crate) use agenda::Agenda;
 pub use error::PublishError;
 pub(crate) use limits::Limits;
 pub use receipt::{Receipt, Tracked};
+use reserve::reserve;
 pub(crate) use turnstile::{Passage, Turnstile};
 use waiting::{Attempts, Waiting};
 
 use crate::{
     bus::{Bus, Core},
-    dispatch::{self, Ahead, Dispatched, Reserved, Trouble, cause_inside, too_deep},
+    dispatch::{self, Dispatched, Reserved, Trouble, cause_inside, too_deep},
     event::{Event, IntoEvent, Priority, Stamp},
     handle::{DropReason, Load, Origin},
     middleware::{Act, Boxed, Chain, Denied, Scope, Way, publish_here, publish_now, tell_settled, walk},
     own_events,
-    request::Slot,
+    request::{Slot, is_reply_topic},
     settle::Tracker,
     topic::Pattern,
-    waits::On,
 };
 
 /// Publishes an event: accepts it, dispatches it, and waits for room where that is the policy.
@@ -285,18 +287,74 @@ fn begin<'a>(
     origin: Option<&Origin>,
     way: Option<&Way>,
 ) -> Result<Begun<'a>, PublishError> {
-    let bytes = event.bytes_of_it();
-    check(core, &event, bytes).inspect_err(|_| core.count_refused())?;
-
-    let load = Load::of(event.weight(bytes));
-    let reserved =
-        reserve(core, &event, load, manner, track, origin).inspect_err(|_| core.count_refused())?;
-    let Some(passage) = core.turnstile.pass() else {
-        core.count_refused();
-        return Err(PublishError::Closed { event });
+    let begun = match core.rules.now().filter(|_| !is_reply_topic(event.topic())) {
+        Some(rules) => ruled::begin(core, &rules, event, manner, track, origin, way),
+        None => straight(core, event, manner, track, origin, way),
     };
+    begun.inspect_err(|_| core.count_refused())
+}
+
+/// Publishes an event as it is.
+fn straight<'a>(
+    core: &'a Core,
+    event: Event,
+    manner: Manner,
+    track: Option<&Track>,
+    origin: Option<&Origin>,
+    way: Option<&Way>,
+) -> Result<Begun<'a>, PublishError> {
+    let ready = ready(core, event, manner, track, origin)?;
+    match core.turnstile.pass() {
+        Some(passage) => Ok(enter(core, ready, passage, track, origin, Whose::Publisher(way))),
+        None => Err(PublishError::Closed { event: ready.event }),
+    }
+}
+
+/// An event that nothing stands in the way of, with the places it is sure of.
+struct Ready {
+    event: Event,
+    load: Load,
+    reserved: Option<Reserved>,
+}
+
+/// Whose event it is.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    /// The one the publisher gave, who learns what becomes of it, and the way it came.
+    Publisher(Option<&'a Way>),
+    /// A copy that a rule made of that.
+    Rule,
+}
+
+/// Checks an event, and takes the places its publish must be sure of.
+fn ready(
+    core: &Core,
+    event: Event,
+    manner: Manner,
+    track: Option<&Track>,
+    origin: Option<&Origin>,
+) -> Result<Ready, PublishError> {
+    let bytes = event.bytes_of_it();
+    check(core, &event, bytes)?;
+    let load = Load::of(event.weight(bytes));
+    let reserved = reserve(core, &event, load, manner, track, origin)?;
+    Ok(Ready { event, load, reserved })
+}
+
+/// Gives an event its place in the journal, and brings it to who wants it.
+fn enter<'a>(
+    core: &'a Core,
+    ready: Ready,
+    passage: Passage<'a>,
+    track: Option<&Track>,
+    origin: Option<&Origin>,
+    whose: Whose<'_>,
+) -> Begun<'a> {
+    let Ready { event, load, reserved } = ready;
     event.set_seq(passage.seq);
-    way.inspect(|way| way.entered(passage.seq));
+    if let Whose::Publisher(Some(way)) = whose {
+        way.entered(passage.seq);
+    }
     core.history.keep(&event, load.bytes());
 
     let matched = core.routes.lookup(&event);
@@ -304,7 +362,9 @@ fn begin<'a>(
     if core.awaited.any() || matched.is_reply {
         core.awaited.offer(&event, &matched);
     }
-    let (id, immediate) = (event.id(), event.priority() == Priority::Immediate);
+    let id = event.id();
+    // Nobody knows of a copy, to wait for it.
+    let immediate = matches!(whose, Whose::Publisher(_)) && event.priority() == Priority::Immediate;
     let key = if immediate && origin.is_some() { event.key().into() } else { SmolStr::default() };
     let ended = event
         .chain()
@@ -330,9 +390,9 @@ fn begin<'a>(
         discarded_by: None,
     };
     if dispatched.trouble.is_none() && !immediate {
-        return Ok(Begun::Ended(receipt));
+        return Begun::Ended(receipt);
     }
-    Ok(told(Box::new(Waiting::new(core, receipt, key, passage)), dispatched, immediate))
+    told(Box::new(Waiting::new(core, receipt, key, passage)), dispatched, immediate)
 }
 
 /// Tells of what did not go smoothly, and waits where there is something to wait for.
@@ -384,71 +444,6 @@ pub(crate) fn check(core: &Core, event: &Event, bytes: usize) -> Result<(), Publ
         return Err(PublishError::Overloaded { event: event.clone(), held, limit });
     }
     Ok(())
-}
-
-/// Takes the places a publish must be sure of before the event is anywhere.
-fn reserve(
-    core: &Core,
-    event: &Event,
-    load: Load,
-    manner: Manner,
-    track: Option<&Track>,
-    origin: Option<&Origin>,
-) -> Result<Option<Reserved>, PublishError> {
-    let waits = manner != Manner::AtOnce;
-    let ahead = match (waits, origin) {
-        (false, _) => Ahead::Queues,
-        (true, Some(_)) => Ahead::All,
-        (true, None) if core.routes.any_rejecting() => Ahead::Refusing,
-        (true, None) => return Ok(None),
-    };
-    let matched = core.routes.lookup(event);
-    let reserved = dispatch::reserve(&matched, event, load, ahead)
-        .map_err(|subscription| PublishError::Full { event: event.clone(), subscription })?;
-    // An answer frees who waits for it, whatever becomes of it elsewhere.
-    if let Some(origin) = origin.filter(|_| waits && !matched.is_reply) {
-        no_loop(core, event, &reserved, origin)?;
-        // What an inline handler answers is known when it has run.
-        if let Some(answer) = track.and_then(|track| track.answer.as_ref())
-            && matched.inline.is_empty()
-        {
-            no_loop_of_answers(core, event, &reserved, origin, answer)?;
-        }
-    }
-    Ok(Some(reserved))
-}
-
-/// Refuses a publish whose waits would close a loop, before anybody got the event.
-fn no_loop(core: &Core, event: &Event, reserved: &Reserved, origin: &Origin) -> Result<(), PublishError> {
-    let rooms: Vec<_> = reserved.without_room().map(|subscriber| (Arc::clone(subscriber), None)).collect();
-    let coming = match event.priority() {
-        Priority::Immediate => reserved.wanting().cloned().collect(),
-        _ => Vec::new(),
-    };
-    if rooms.is_empty() && coming.is_empty() {
-        return Ok(());
-    }
-    let on = On { rooms, coming, key: event.key().into(), ..On::default() };
-    may_wait(core, event, origin, on)
-}
-
-/// Refuses a request that only handlers could answer that wait for this one.
-fn no_loop_of_answers(
-    core: &Core,
-    event: &Event,
-    reserved: &Reserved,
-    origin: &Origin,
-    answer: &Arc<Slot>,
-) -> Result<(), PublishError> {
-    let (coming, answer) = (reserved.wanting().cloned().collect(), Some(Arc::clone(answer)));
-    may_wait(core, event, origin, On { coming, key: event.key().into(), answer, ..On::default() })
-}
-
-fn may_wait(core: &Core, event: &Event, origin: &Origin, on: On) -> Result<(), PublishError> {
-    match core.waits.begin(origin, on) {
-        Ok(_) => Ok(()),
-        Err(cycle) => Err(PublishError::Cycle { event: event.clone(), path: cycle.path }),
-    }
 }
 
 /// Publishes one of the bus's own events to those who have room for it. Nothing it does is told in turn.

@@ -31,7 +31,7 @@ pub struct Receipt {
     pub seq: Seq,
     /// Subscriptions that matched. `None` where the bus does not route the event itself, or not yet.
     pub matched: Option<usize>,
-    /// Names of the subscriptions that had no room, and dropped this event or an older one for it. `None` where the
+    /// Names of the subscriptions that had no room, and dropped this event, a copy a rule made of it, or an older one for it. `None` where the
     /// bus does not route the event itself.
     pub dropped: Option<Vec<Arc<str>>>,
     /// Names of the subscriptions whose first attempt at an `Immediate` event had not ended when its publisher stopped
@@ -42,7 +42,7 @@ pub struct Receipt {
     /// Whether it was published before: nobody gets it again. Known where the journal removes duplicates, or a
     /// [`Dedup`](crate::middleware::Dedup) does; a journal in memory does not.
     pub duplicate: bool,
-    /// Name of the middleware that dropped the event: nobody gets it, and it is in no journal.
+    /// Name of the middleware or the rule that dropped the event: nobody gets it, and it is in no journal.
     pub discarded_by: Option<Arc<str>>,
 }
 

@@ -36,6 +36,13 @@ impl Turnstile {
         (came & CLOSED == 0).then(|| Passage { turnstile: self, seq: Seq(came + 1) })
     }
 
+    /// Lets so many publishes in, one right behind the other, or none of them.
+    pub(crate) fn pass_together(&self, count: usize) -> Option<Vec<Passage<'_>>> {
+        let came = self.came.fetch_add(count as u64, SeqCst);
+        let passage = |number| Passage { turnstile: self, seq: Seq(came + number) };
+        (came & CLOSED == 0).then(|| (1..=count as u64).map(passage).collect())
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.came.load(SeqCst) & CLOSED != 0
     }

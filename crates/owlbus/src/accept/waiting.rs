@@ -37,8 +37,8 @@ pub(super) struct Waiting<'a> {
     pub(super) pause: Duration,
     /// The edge from the handler that publishes, if one does.
     edge: Option<waits::Waiting>,
-    /// Goes last: a shutdown waits for it.
-    pub(super) _passage: Passage<'a>,
+    /// Goes last: a shutdown waits for it. Those of copies too.
+    pub(super) passages: Vec<Passage<'a>>,
 }
 
 /// The first attempts at an `Immediate` event.
@@ -72,7 +72,7 @@ impl<'a> Waiting<'a> {
             attempts: None,
             pause: Duration::ZERO,
             edge: None,
-            _passage: passage,
+            passages: vec![passage],
         }
     }
 
@@ -194,7 +194,8 @@ impl<'a> Waiting<'a> {
         let Self { core, receipt, rooms, .. } = self;
         rooms.retain_mut(|wait| {
             let Poll::Ready(waited) = ended(wait) else { return true };
-            let matched = usize::from(waited != Waited::Gone);
+            // A copy is another event, which matches for itself.
+            let matched = usize::from(waited != Waited::Gone && wait.seq == receipt.seq);
             receipt.matched = receipt.matched.map(|count| count + matched);
             if let Waited::Dropped(reason) = waited {
                 receipt.dropped.get_or_insert_default().push(Arc::clone(&wait.subscriber.name));

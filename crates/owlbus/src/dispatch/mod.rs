@@ -7,6 +7,7 @@
 mod inside;
 mod reserved;
 mod routes;
+pub mod rules;
 mod subscriber;
 mod tree;
 mod wait;

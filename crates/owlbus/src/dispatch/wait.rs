@@ -11,11 +11,14 @@ use super::subscriber::Subscriber;
 use crate::{
     clock,
     handle::{DropReason, Entered, Queued, Ticket},
+    journal::Seq,
 };
 
 /// A publisher's wait for room in one mailbox. Dropped before its end, it counts as timed out.
 pub(crate) struct Wait {
     pub(crate) subscriber: Arc<Subscriber>,
+    /// The event's place in the journal.
+    pub(crate) seq: Seq,
     state: Entered,
     deadline: Instant,
 }
@@ -32,9 +35,10 @@ pub(crate) enum Waited {
 impl Wait {
     /// Stands in line.
     pub(crate) fn new(subscriber: Arc<Subscriber>, queued: Queued) -> Self {
+        let seq = queued.event.seq();
         let state = subscriber.mailbox.enter(queued, Waker::noop());
         let deadline = clock::deadline(subscriber.mailbox.patience());
-        Self { subscriber, state, deadline }
+        Self { subscriber, seq, state, deadline }
     }
 
     /// When the publisher loses patience.

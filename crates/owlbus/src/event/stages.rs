@@ -8,10 +8,10 @@ use std::{
 use smol_str::SmolStr;
 
 use super::{
-    Event, Inner,
+    Event, EventId, Inner,
     header::{Cause, Stamp},
 };
-use crate::{clock::Moment, journal::Seq, middleware::Chain};
+use crate::{clock::Moment, journal::Seq, middleware::Chain, topic::Topic};
 
 /// Where an accepted event stands.
 pub(crate) struct Place {
@@ -107,6 +107,31 @@ impl Event {
             header.seq = accepted.seq.0.into();
         }
         self
+    }
+
+    /// The event under another topic. What happened stays what it was.
+    pub(crate) fn under(mut self, topic: Topic) -> Self {
+        let is_typed = self.extras().is_some_and(|extras| extras.event_type.is_some())
+            || self.0.payload.event_type().is_some();
+        let event_type = (!is_typed).then(|| SmolStr::from(self.event_type()));
+        let header = self.header_mut();
+        if let Some(event_type) = event_type {
+            header.extras_mut().event_type = Some(event_type);
+        }
+        header.topic = Some(topic);
+        self
+    }
+
+    /// A second event with the same content under another topic, caused by this one. It asks for no reply: this one does.
+    pub(crate) fn copied_under(&self, topic: Topic) -> Self {
+        let mut copy = self.clone().under(topic);
+        let header = copy.header_mut();
+        header.id = EventId::generate();
+        header.correlation = Some(self.correlation_id());
+        let extras = header.extras_mut();
+        extras.causation = Some(self.id());
+        extras.reply_to = None;
+        copy
     }
 
     pub(crate) fn place(&self) -> Place {

@@ -74,7 +74,11 @@ struct Request {
 impl Request {
     async fn publish(bus: &Bus, event: Event, after: Duration, one: bool) -> Result<Self, RequestError> {
         let (core, deadline) = (bus.core(), clock::deadline(after));
-        let subscriptions = core.routes.lookup(&event).all().count();
+        // Rules may send it to others than those that want it as it is.
+        let subscriptions = match core.rules.now() {
+            Some(_) => core.routes.all().len(),
+            None => core.routes.lookup(&event).all().count(),
+        };
         if subscriptions == 0 {
             // What may not be published at all is told as that.
             accept::check(core, &event, event.bytes_of_it()).inspect_err(|_| core.count_refused())?;
