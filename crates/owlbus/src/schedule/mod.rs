@@ -114,8 +114,8 @@ impl Bus {
     ///     .every(Duration::from_secs(5))
     ///     .publish_with(|tick| CameraDue { picture: tick.number })?;
     ///
-    /// let first: CameraDue = bus.wait_for_type().await?;
-    /// assert_eq!(first.picture, 1);
+    /// let first = bus.wait_for_type::<CameraDue>().await?;
+    /// assert_eq!(first.view::<CameraDue>()?.picture, 1);
     /// camera.cancel();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
