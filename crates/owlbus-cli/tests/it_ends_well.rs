@@ -107,7 +107,7 @@ fn help_says_what_a_user_has_to_know() {
 
 #[test]
 fn wrong_arguments_have_a_status_of_their_own() {
-    let wrong: [&[&str]; 14] = [
+    let wrong: [&[&str]; 15] = [
         &[],
         &["pope"],
         &["pipe", "--on", "a..b"],
@@ -117,6 +117,7 @@ fn wrong_arguments_have_a_status_of_their_own() {
         &["pipe", "--topic-from", "b"],
         &["pipe", "--retries", "1"],
         &["pipe", "--dead-letters", "dead.ndjson"],
+        &["pipe", "--schemas"],
         &["pipe", "--exec", " "],
         &["pipe", "--exec", "true", "--exec-lines", "true"],
         &["pipe", "--exec", "true", "--concurrency", "0"],

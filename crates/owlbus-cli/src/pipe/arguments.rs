@@ -1,6 +1,11 @@
 //! What `owlbus pipe` is told.
 
-use clap::builder::{PathBufValueParser, TypedValueParser as _};
+use std::path::PathBuf;
+
+use clap::{
+    ArgGroup,
+    builder::{PathBufValueParser, TypedValueParser as _},
+};
 use owlbus::{Pattern, Topic, rules::Rules, topic::TopicError};
 
 use super::{exec, form::Form, pointer::Pointer, rules, size::size};
@@ -30,6 +35,7 @@ use super::{exec, form::Form, pointer::Pointer, rules, size::size};
 /// their events are dead letters. SIGTERM does as Ctrl-C.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
+#[command(group = ArgGroup::new("leaves_letters").args(["exec", "exec_lines", "schemas"]).multiple(true))]
 pub(crate) struct Arguments {
     /// Take only events whose topic matches; may be given several times [default: **]
     ///
@@ -84,6 +90,28 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1MiB")]
     pub(super) max_event_size: usize,
 
+    /// Refuse events whose data does not satisfy the JSON Schema of their topic, or of their type and version
+    ///
+    /// FILE is a JSON Schema, of the draft its `$schema` says (default: 2020-12), with a member `topics`: topics or
+    /// patterns, with the schema of each, or the text of a `$ref` such as "#/definitions/order"; and a member `types`:
+    /// types, with versions, with the schema of each. What no schema is for goes on. It holds for all events, whatever
+    /// --on asks for.
+    ///
+    /// An event that is refused is named on standard error with what is wrong and where, counts as refused, and goes to
+    /// the file of --dead-letters, with every violation. `format` is not asserted. Schemas are never fetched: a `$ref`
+    /// to what is not in FILE cannot be used.
+    #[arg(long, value_name = "FILE")]
+    pub(super) schemas: Option<PathBuf>,
+
+    /// Append every event that failed for good, or did not satisfy its schema, to this file
+    ///
+    /// One CloudEvents JSON object a line, whose attribute `owlbusdeadletter` tells why, where, when, and after which
+    /// attempts. `owlbus pipe` takes such lines as input, without that attribute: the events are what they were. To
+    /// send them once more, move the file away and read it: `mv dead.ndjson again.ndjson && owlbus pipe --exec …
+    /// --dead-letters dead.ndjson < again.ndjson`. Default: they are named on standard error, and not kept.
+    #[arg(long, value_name = "FILE", requires = "leaves_letters")]
+    pub(super) dead_letters: Option<PathBuf>,
+
     #[command(flatten)]
     pub(super) exec: exec::Arguments,
 }
@@ -95,6 +123,7 @@ Examples:
   owlbus pipe --rules rules.toml --on 'audit.**' < events.ndjson
   owlbus pipe --topic-from /kind --on 'sensor.**' < lines.ndjson
   tail -f app.log.ndjson | owlbus pipe --topic app.log
+  owlbus pipe --schemas schemas.json --dead-letters bad.ndjson < events.ndjson > good.ndjson
   owlbus pipe --exec './bill.sh' --retries 3 --dead-letters dead.ndjson < orders.ndjson
   owlbus pipe --exec-lines 'python3 score.py' --concurrency 4 < orders.ndjson
   owlbus pipe --topic url.found --exec 'curl -fsS \"$(jq -r .data.url)\"' --timeout 10s < urls.ndjson
@@ -102,9 +131,10 @@ Examples:
 Exit status:
   0  Every line was an event or empty, and commands were done with every event. Also: whoever reads standard output
      closed it, as `head` does; then it ends without a word, but for the summary that --json asks for.
-  1  Lines were refused, or events are dead letters; or standard input could not be read, or standard output or the
+  1  Lines were refused, for their schema too, or events are dead letters; or standard input could not be read, or standard output or the
      file of dead letters not be written; or a long-lived command did not end well.
-  2  The arguments are wrong, or there is no such command, or the file of dead letters cannot be opened.
+  2  The arguments are wrong, or there is no such command, or the schemas cannot be used, or the file of dead letters
+     cannot be opened.
   130  A second Ctrl-C.";
 
 impl Arguments {

@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use super::{
     letter,
     pointer::{Found, Pointer},
+    refusals,
 };
 
 /// What a line is.
@@ -129,6 +130,9 @@ impl From<PublishError> for BadLine {
         match error {
             PublishError::Rejected { by, reason, .. } if &*by == "topics" => {
                 BadLine::Refused(format!("bad topic: {reason}"))
+            }
+            PublishError::Rejected { by, reason, .. } if &*by == refusals::NAME => {
+                BadLine::Refused(reason.to_string())
             }
             // By a rule, which the user wrote.
             PublishError::Rejected { by, reason, .. } if !["event", "limits"].contains(&&*by) => {

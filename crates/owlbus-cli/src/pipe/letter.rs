@@ -13,6 +13,7 @@ use memchr::memmem;
 use owlbus::{
     Event,
     event::ContentError,
+    middleware::{Violation, Violations},
     settle::{Attempt, ErrorKind},
 };
 use serde::{
@@ -24,7 +25,8 @@ use serde_json::value::RawValue;
 /// The attribute. Its value is the text of a JSON object: the values of attributes are never objects.
 const NAME: &str = "owlbusdeadletter";
 
-/// More than the attribute makes a line longer: twelve texts of the longest, each byte of them escaped twice.
+/// More than the attribute makes a line longer: twelve texts of the longest, each byte of them escaped twice; or a
+/// hundred violations, of two texts of 300 characters each.
 pub(super) const MOST: usize = 512 << 10;
 
 /// Attempts that are written down, the last ones.
@@ -38,14 +40,27 @@ const TEXT: usize = 4 << 10;
 pub(super) struct Letter<'a> {
     /// Why it failed for good, for people.
     reason: &'a str,
-    /// Name of the subscription.
-    subscription: &'a str,
+    /// Name of the subscription; none has it where it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription: Option<&'a str>,
     /// When it failed for good.
     time: String,
     /// How many attempts there were.
     attempts: u32,
     /// The last of them.
     tries: Vec<Try<'a>>,
+    /// Why it was refused, thing by thing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    violations: Vec<Broken<'a>>,
+}
+
+/// A thing that is wrong with an event.
+#[derive(Serialize)]
+struct Broken<'a> {
+    /// Its place in the data, as a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a str>,
+    problem: &'a str,
 }
 
 /// An attempt.
@@ -59,7 +74,8 @@ struct Try<'a> {
 }
 
 impl<'a> Letter<'a> {
-    pub(super) fn new(
+    /// Of an event that was handled, and failed.
+    pub(super) fn of_attempts(
         reason: &'a str,
         subscription: &'a str,
         died: SystemTime,
@@ -68,10 +84,24 @@ impl<'a> Letter<'a> {
         let told = attempts.len().saturating_sub(ATTEMPTS);
         Self {
             reason: end_of(reason),
-            subscription: end_of(subscription),
+            subscription: Some(end_of(subscription)),
             time: time(died),
             attempts: attempts.last().map_or(0, |last| last.number),
             tries: attempts[told..].iter().map(Try::of).collect(),
+            violations: Vec::new(),
+        }
+    }
+
+    /// Of an event that was refused.
+    pub(super) fn of_violations(reason: &'a str, violations: &'a Violations) -> Self {
+        let broken = |one: &'a Violation| Broken { place: one.place.as_deref(), problem: &one.problem };
+        Self {
+            reason: end_of(reason),
+            subscription: None,
+            time: time(SystemTime::now()),
+            attempts: 0,
+            tries: Vec::new(),
+            violations: violations.iter().map(broken).collect(),
         }
     }
 
@@ -168,13 +198,15 @@ impl<'de> Deserialize<'de> for Others {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use owlbus::middleware::Validate;
+
     use super::*;
 
     const EVENT: &str =
         r#"{"specversion":"1.0","id":"1","source":"s","type":"a.b","data":{ "z" : 1.10, "a":"\u00e4" }}"#;
 
     fn letter<'a>(reason: &'a str) -> Letter<'a> {
-        Letter::new(reason, "./bill.sh", UNIX_EPOCH, &[])
+        Letter::of_attempts(reason, "./bill.sh", UNIX_EPOCH, &[])
     }
 
     #[test]
@@ -209,10 +241,25 @@ mod tests {
             kind: "temporary",
             error: end_of(&worst).to_owned(),
         };
-        let mut letter = Letter::new(&worst, &worst, UNIX_EPOCH, &[]);
+        let mut letter = Letter::of_attempts(&worst, &worst, UNIX_EPOCH, &[]);
         letter.tries = (0..ATTEMPTS as u32).map(last).collect();
         let event = Event::from_cloudevent(EVENT).unwrap();
         let added = letter.line(&event).unwrap().len() - event.to_cloudevent().unwrap().len();
         assert!(added > MOST / 2 && added < MOST, "{added}");
+    }
+
+    #[test]
+    fn nor_is_one_of_violations() {
+        // A place and a problem of the characters that are escaped most.
+        let validate = (0..200).fold(Validate::new(), |validate, _| {
+            validate.rule("bad", |_: &Event| Err::<(), _>("\"".repeat(1_000)))
+        });
+        let validate = validate.require("**", (0..200).map(|_| format!("/{}", "\\".repeat(1_000)))).unwrap();
+        let event = Event::from_cloudevent(EVENT).unwrap();
+        let violations = validate.violations(&event);
+        assert_eq!(violations.iter().count(), 100);
+        let letter = Letter::of_violations("bad", &violations);
+        let added = letter.line(&event).unwrap().len() - event.to_cloudevent().unwrap().len();
+        assert!(added < MOST, "{added}");
     }
 }

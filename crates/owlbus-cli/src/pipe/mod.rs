@@ -14,9 +14,12 @@ mod size;
 // The way of a line: read, and printed or handed to a command.
 mod exec;
 mod form;
-mod letter;
 mod print;
 mod read;
+// What becomes of an event that failed.
+mod dead_letters;
+mod letter;
+mod refusals;
 // What ends it early.
 mod interrupt;
 // What it tells.
@@ -25,16 +28,20 @@ mod tally;
 
 use std::{io, process::ExitCode, sync::Arc, time::Duration};
 
-use owlbus::{Bus, Event, Overflow, Pattern, PublishError, config::ConfigError, rules::Rules};
+use owlbus::{
+    Bus, Event, Overflow, Pattern, PublishError, config::ConfigError, middleware::Validate, rules::Rules,
+};
 use tokio::runtime;
 
 pub(crate) use arguments::Arguments;
 
 use crate::input::stdin_in_chunks;
+use dead_letters::DeadLetters;
 use exec::Execution;
 use interrupt::{INTERRUPTED, Interrupt};
 use print::Printer;
 use read::{Destination, Published, Reader};
+use refusals::Refusals;
 use report::Report;
 use rules::Counts;
 use tally::Tally;
@@ -68,11 +75,16 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn pipe(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (patterns, form, rules) = (arguments.patterns(), arguments.form(), arguments.rules());
-    let Arguments { json, strict, max_event_size: longest, exec, .. } = arguments;
+    let Arguments { json, strict, max_event_size: longest, schemas, dead_letters, exec, .. } = arguments;
     let tally = Arc::new(Tally::new(exec.names_a_command()));
     let report = Arc::new(Report::begin(&tally, json));
-    let execution = match Execution::prepare(exec).await {
-        Ok(execution) => execution,
+    let prepare = async {
+        let validate = schemas.as_deref().map(refusals::read).transpose()?;
+        let execution = Execution::prepare(exec).await?;
+        anyhow::Ok((validate, execution, DeadLetters::open(dead_letters.as_deref(), &tally, &report)?))
+    };
+    let (validate, execution, dead_letters) = match prepare.await {
+        Ok(prepared) => prepared,
         Err(error) => {
             report.end();
             report.failure(&error);
@@ -81,18 +93,19 @@ async fn pipe(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     // With a command the first Ctrl-C waits for it, and the second ends it.
     let interrupt = Interrupt::catch(if execution.is_some() { 2 } else { 1 });
-    let bus = limited_by_lines_alone(rules)?;
+    let bus = limited_by_lines_alone(rules, validate.clone())?;
     let reader = Reader {
         input: stdin_in_chunks(),
         form,
         longest,
         strict,
         interrupt: interrupt.clone(),
+        refusals: Refusals::new(validate, Arc::clone(&dead_letters)),
         tally: Arc::clone(&tally),
         report: Arc::clone(&report),
     };
     let ended = match execution {
-        Some(execution) => execution.run(&bus, patterns, reader).await,
+        Some(execution) => execution.run(&bus, patterns, reader, dead_letters).await,
         None => print(&bus, patterns, reader).await,
     };
 
@@ -141,10 +154,13 @@ impl Destination for Bus {
 /// A bus that takes what was read. The reader bounds the events, and one mailbox the memory; the limit of the whole bus
 /// would refuse events where the mailbox lets the publisher wait. Dead letters are kept until they are written, and of
 /// what went by nothing is.
-fn limited_by_lines_alone(rules: Rules) -> Result<Bus, ConfigError> {
-    Bus::builder()
-        .rules(rules)
-        .source(SOURCE)
+fn limited_by_lines_alone(rules: Rules, validate: Option<Validate>) -> Result<Bus, ConfigError> {
+    let bus = Bus::builder().rules(rules);
+    let bus = match validate {
+        Some(validate) => bus.middleware(validate),
+        None => bus,
+    };
+    bus.source(SOURCE)
         .memory(usize::MAX)
         .event_bytes(usize::MAX)
         .metadata_bytes(usize::MAX)

@@ -10,6 +10,7 @@ use super::{
     form::{BadLine, Form},
     interrupt::Interrupt,
     letter,
+    refusals::Refusals,
     report::Report,
     tally::Tally,
 };
@@ -24,6 +25,7 @@ pub(super) struct Reader {
     /// Whether the first bad line ends it.
     pub(super) strict: bool,
     pub(super) interrupt: Interrupt,
+    pub(super) refusals: Refusals,
     pub(super) tally: Arc<Tally>,
     pub(super) report: Arc<Report>,
 }
@@ -60,6 +62,10 @@ impl Reader {
     /// Publishes every line until the input ends, Ctrl-C ends it, or a bad line does.
     ///
     /// It waits for the destination as long as that takes, and drops no publish that it began.
+    ///
+    /// # Errors
+    ///
+    /// The input cannot be read, or an event that was refused not be kept.
     pub(super) async fn publish_to(mut self, mut destination: impl Destination) -> anyhow::Result<()> {
         let mut lines = Lines::new(self.longest.saturating_add(letter::MOST));
         let mut batch = Batch::with_capacity(BATCH);
@@ -73,13 +79,13 @@ impl Reader {
             lines.feed(chunk.context("standard input cannot be read")?);
             // Of what has arrived nothing is held back, however little it is.
             while self.read(&mut lines, &mut batch) {
-                if self.publish(&mut batch, &mut destination).await == Next::Stop {
+                if self.publish(&mut batch, &mut destination).await? == Next::Stop {
                     return Ok(());
                 }
             }
         }
         batch.extend(lines.last().and_then(|line| self.read_line(&line)));
-        self.publish(&mut batch, &mut destination).await;
+        self.publish(&mut batch, &mut destination).await?;
         Ok(())
     }
 
@@ -103,27 +109,32 @@ impl Reader {
         Some((line.number, read))
     }
 
-    async fn publish(&self, batch: &mut Batch, destination: &mut impl Destination) -> Next {
+    async fn publish(&self, batch: &mut Batch, destination: &mut impl Destination) -> anyhow::Result<Next> {
         for (number, read) in batch.drain(..) {
             if self.interrupt.is_told() {
-                return Next::Stop;
+                return Ok(Next::Stop);
             }
-            let published = match read {
-                Ok(event) => destination.publish(event).await.map_err(BadLine::from),
-                Err(reason) => Err(reason),
-            };
-            match published {
-                Ok(Published::Accepted) => self.tally.accepted(),
-                Ok(Published::NotAnyMore) => return Next::Stop,
-                Err(reason) => {
-                    self.tally.refused();
-                    self.report.bad_line(number, &reason);
-                    if self.strict {
-                        return Next::Stop;
+            let (reason, kept) = match read {
+                Err(reason) => (reason, Ok(())),
+                Ok(event) => match destination.publish(event).await {
+                    Ok(Published::Accepted) => {
+                        self.tally.accepted();
+                        continue;
                     }
-                }
+                    Ok(Published::NotAnyMore) => return Ok(Next::Stop),
+                    Err(error) => {
+                        let kept = self.refusals.keep(&error);
+                        (BadLine::from(error), kept)
+                    }
+                },
+            };
+            self.tally.refused();
+            self.report.bad_line(number, &reason);
+            kept?;
+            if self.strict {
+                return Ok(Next::Stop);
             }
         }
-        Next::GoOn
+        Ok(Next::GoOn)
     }
 }

@@ -22,6 +22,8 @@ pub(crate) use routes::{Matched, Routes};
 pub(crate) use subscriber::{
     Classify, Closable, Code, Filter, OnGap, Subscriber, SubscriberId, Transform, Wanted, transformed,
 };
+#[cfg(feature = "schema")]
+pub(crate) use tree::TopicTree;
 pub(crate) use wait::{Wait, Waited};
 
 use crate::{

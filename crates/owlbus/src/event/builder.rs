@@ -168,7 +168,7 @@ impl<B> EventBuilder<B> {
     }
 
     /// Puts other data in the place of what is there, as JSON. Topic, type and version stay what they were, also where they were
-    /// those of a Rust value.
+    /// those of a Rust value. A `digest` of the former data goes.
     pub fn data<D: Serialize>(mut self, data: D) -> Self {
         match serde_json::to_vec(&data) {
             Ok(text) => self.event = self.event.with_json(text.into()),

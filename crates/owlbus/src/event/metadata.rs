@@ -3,6 +3,9 @@
 use serde_json::Value;
 use smol_str::SmolStr;
 
+/// The entry that says what the data was when it was published.
+pub(crate) const DIGEST: &str = "digest";
+
 /// What an event carries beside its data: names to JSON values, in the order they were set.
 ///
 /// A trace context travels here as `traceparent`. On a wire, scalars whose name consists of `a`–`z` and `0`–`9`
@@ -49,6 +52,13 @@ impl Metadata {
             Some((_, place)) => *place = value,
             None => self.0.push((name.into(), value)),
         }
+    }
+
+    /// Takes `name` out; whether it was there.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        let entries = self.0.len();
+        self.0.retain(|(known, _)| known != name);
+        self.0.len() < entries
     }
 
     /// Adds an entry whose name is known to be new.

@@ -33,6 +33,7 @@ pub(crate) use header::Cause;
 pub use header::Stamp;
 pub(crate) use id::Escaped;
 pub use id::EventId;
+pub(crate) use metadata::DIGEST;
 pub use metadata::Metadata;
 pub use priority::Priority;
 
@@ -283,9 +284,23 @@ impl Event {
         }
         if let Some(extras) = &mut header.extras {
             extras.content_type = None;
+            // It says what the former data was.
+            if extras.metadata.remove(DIGEST) {
+                extras.wire.packed = None;
+            }
         }
         let header = header.again();
         Self::made(header, Json::new(text))
+    }
+
+    /// The same event with other JSON text, which stands for what the text that is there stands for.
+    pub(crate) fn with_text(self, text: Bytes) -> Self {
+        let content_type = self.extras().and_then(|extras| extras.content_type.clone());
+        let mut event = self.with_json(text);
+        if content_type.is_some() {
+            event.header_mut().extras_mut().content_type = content_type;
+        }
+        event
     }
 
     /// The header, to be changed: this event's own where nobody else holds it, else a second one before the same

@@ -15,14 +15,17 @@ mod handle;
 mod hooks;
 mod logging;
 mod metrics;
+mod place;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
+mod sanitize;
 mod scope;
 mod seen;
 mod settled;
 #[cfg(feature = "tower")]
 mod tower;
 mod transform;
+mod validate;
 
 use std::{any::type_name, borrow::Cow, future::Future, pin::Pin};
 
@@ -47,6 +50,7 @@ pub use logging::Logging;
 pub use metrics::{Durations, Metrics, MetricsSnapshot};
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::RateLimit;
+pub use sanitize::{Sanitize, Unclean};
 pub(crate) use scope::{Denied, Scope};
 pub(crate) use settled::tell_settled;
 #[cfg(feature = "tower")]
@@ -55,6 +59,11 @@ pub use tower::{
     tower_handle, tower_handler,
 };
 pub use transform::Transform;
+#[cfg(feature = "digest")]
+pub use validate::{DigestError, check_digest};
+#[cfg(feature = "schema")]
+pub use validate::{SchemaError, Schemas, Unknown};
+pub use validate::{Validate, Violation, Violations};
 
 use crate::{
     accept::{PublishError, Receipt},

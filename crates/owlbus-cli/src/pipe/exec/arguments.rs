@@ -1,6 +1,6 @@
 //! Which command handles the events, and how.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use super::super::duration::{Limit, duration};
 
@@ -72,15 +72,6 @@ pub(crate) struct Arguments {
     /// retry lets others pass, but none of its key.
     #[arg(long, requires = "handler")]
     pub(super) ordered_by_key: bool,
-
-    /// Append every event that failed for good to this file
-    ///
-    /// One CloudEvents JSON object a line, whose attribute `owlbusdeadletter` tells why, where, when, and after which
-    /// attempts. `owlbus pipe` takes such lines as input, without that attribute: the events are what they were. To
-    /// send them once more, move the file away and read it: `mv dead.ndjson again.ndjson && owlbus pipe --exec …
-    /// --dead-letters dead.ndjson < again.ndjson`. Default: they are named on standard error, and not kept.
-    #[arg(long, value_name = "FILE", requires = "handler")]
-    pub(super) dead_letters: Option<PathBuf>,
 }
 
 /// How a command gets its events.

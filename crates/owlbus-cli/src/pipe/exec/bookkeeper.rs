@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use anyhow::Context as _;
 use owlbus::{
     Bus, Event,
     settle::{Attempt, DeadLetterQuery, Settlement},
@@ -11,12 +10,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
     super::{
+        dead_letters::DeadLetters,
         interrupt::Interrupt,
         letter::Letter,
         report::Report,
         tally::{Ended, Tally},
     },
-    dead_letters::DeadLetterFile,
     under_way::HasEnded,
 };
 
@@ -24,7 +23,7 @@ use super::{
 pub(super) struct Bookkeeper {
     pub(super) bus: Bus,
     pub(super) subscription: Arc<str>,
-    pub(super) file: Option<DeadLetterFile>,
+    pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) tally: Arc<Tally>,
     pub(super) report: Arc<Report>,
     /// Told where dead letters cannot be kept any more.
@@ -41,7 +40,7 @@ impl Bookkeeper {
     /// # Errors
     ///
     /// A dead letter could not be kept. It was named, and so were those after it.
-    pub(super) async fn keep(mut self, mut has_ended: UnboundedReceiver<HasEnded>) -> anyhow::Result<()> {
+    pub(super) async fn keep(self, mut has_ended: UnboundedReceiver<HasEnded>) -> anyhow::Result<()> {
         let mut kept = Ok(());
         // The place of an event is taken until this is through with it.
         while let Some(ended) = has_ended.recv().await {
@@ -54,7 +53,7 @@ impl Bookkeeper {
         kept
     }
 
-    fn enter(&mut self, event: &Event, settlement: Option<&Settlement>) -> anyhow::Result<()> {
+    fn enter(&self, event: &Event, settlement: Option<&Settlement>) -> anyhow::Result<()> {
         match settlement {
             Some(Settlement::Done | Settlement::Skipped) => self.tally.ended(Ended::Done),
             Some(Settlement::Expired) => self.tally.ended(Ended::Expired),
@@ -72,7 +71,7 @@ impl Bookkeeper {
     }
 
     /// Keeps every letter there is: that of this event, and of others that have ended meanwhile.
-    fn keep_letters(&mut self) -> anyhow::Result<()> {
+    fn keep_letters(&self) -> anyhow::Result<()> {
         let bus = self.bus.clone();
         let mut kept = Ok(());
         for letter in bus.dead_letters().list(&DeadLetterQuery::all()) {
@@ -84,18 +83,12 @@ impl Bookkeeper {
     }
 
     fn save(
-        &mut self,
+        &self,
         event: &Event,
         reason: &str,
         died: SystemTime,
         attempts: &[Attempt],
     ) -> anyhow::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let letter = Letter::new(reason, &self.subscription, died, attempts);
-        let line = letter.line(event).context("a dead letter cannot be written");
-        line.and_then(|line| file.append(&line)).inspect_err(|error| {
-            self.tally.lost(1);
-            self.report.not_kept(event, error);
-        })
+        self.dead_letters.keep(event, &Letter::of_attempts(reason, &self.subscription, died, attempts))
     }
 }

@@ -8,7 +8,6 @@
 mod arguments;
 // The way of an event: let in, handed over, entered in the books.
 mod bookkeeper;
-mod dead_letters;
 mod handler;
 mod under_way;
 // The two ways to run a command.
@@ -36,11 +35,10 @@ use owlbus::{
 
 pub(crate) use arguments::Arguments;
 
-use super::{End, read::Reader};
+use super::{End, dead_letters::DeadLetters, read::Reader};
 use crate::system;
 use arguments::Manner;
 use bookkeeper::Bookkeeper;
-use dead_letters::DeadLetterFile;
 use each::Each;
 use handler::{Handler, Runs};
 use lines::{Lines, Rest};
@@ -54,7 +52,6 @@ pub(super) struct Execution {
     command: String,
     manner: Manner,
     arguments: Arguments,
-    dead_letters: Option<DeadLetterFile>,
 }
 
 /// Events on their way for each that is handled, where those of one key wait for each other: so that there are others.
@@ -73,12 +70,17 @@ impl Execution {
         if let Some(problem) = problem {
             bail!(problem);
         }
-        let dead_letters = arguments.dead_letters.as_deref().map(DeadLetterFile::open).transpose()?;
-        Ok(Some(Self { command, manner, arguments, dead_letters }))
+        Ok(Some(Self { command, manner, arguments }))
     }
 
     /// Handles what is read until there is no more, and everything that was accepted has ended.
-    pub(super) async fn run(self, bus: &Bus, patterns: Vec<Pattern>, reader: Reader) -> anyhow::Result<End> {
+    pub(super) async fn run(
+        self,
+        bus: &Bus,
+        patterns: Vec<Pattern>,
+        reader: Reader,
+        dead_letters: Arc<DeadLetters>,
+    ) -> anyhow::Result<End> {
         let (interrupt, report) = (reader.interrupt.clone(), Arc::clone(&reader.report));
         let output = Arc::new(Output::new(Arc::clone(&report), interrupt.clone()));
         let handler = Arc::new(self.handler(&reader, &output));
@@ -86,7 +88,7 @@ impl Execution {
         let bookkeeper = Bookkeeper {
             bus: bus.clone(),
             subscription: subscription.name().into(),
-            file: self.dead_letters,
+            dead_letters,
             tally: Arc::clone(&reader.tally),
             report,
             interrupt: interrupt.clone(),

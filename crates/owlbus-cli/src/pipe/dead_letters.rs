@@ -1,17 +1,54 @@
-//! The file that dead letters are appended to.
+//! Where dead letters are kept: the file they are appended to, whoever has them.
 
 use std::{
     fs::{self, File},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::{Context as _, ensure};
+use owlbus::Event;
 
+use super::{letter::Letter, report::Report, tally::Tally};
 use crate::system;
 
+/// Keeps dead letters, where a file was named for them.
+pub(super) struct DeadLetters {
+    file: Option<Mutex<DeadLetterFile>>,
+    tally: Arc<Tally>,
+    report: Arc<Report>,
+}
+
+impl DeadLetters {
+    /// Opens the file that was named, if any.
+    pub(super) fn open(
+        path: Option<&Path>,
+        tally: &Arc<Tally>,
+        report: &Arc<Report>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let file = path.map(DeadLetterFile::open).transpose()?.map(Mutex::new);
+        Ok(Arc::new(Self { file, tally: Arc::clone(tally), report: Arc::clone(report) }))
+    }
+
+    /// Keeps an event with what became of it. The file is written here and now.
+    ///
+    /// # Errors
+    ///
+    /// It could not be kept. It is counted as lost, and named.
+    pub(super) fn keep(&self, event: &Event, letter: &Letter<'_>) -> anyhow::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let line = letter.line(event).context("a dead letter cannot be written");
+        let kept = line.and_then(|line| file.lock().unwrap_or_else(PoisonError::into_inner).append(&line));
+        kept.inspect_err(|error| {
+            self.tally.lost(1);
+            self.report.not_kept(event, error);
+        })
+    }
+}
+
 /// A file of lines, to which whole lines are appended, by several processes if need be.
-pub(super) struct DeadLetterFile {
+struct DeadLetterFile {
     file: File,
     path: PathBuf,
     /// A pipe or a device has no lines that could be looked at.
@@ -20,7 +57,7 @@ pub(super) struct DeadLetterFile {
 
 impl DeadLetterFile {
     /// Opens it, and makes it where there is none.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+    fn open(path: &Path) -> anyhow::Result<Self> {
         let is_regular = fs::metadata(path).map_or(true, |known| known.is_file());
         let mut options = File::options();
         if is_regular {
@@ -38,7 +75,7 @@ impl DeadLetterFile {
     }
 
     /// Appends a line, all of it or nothing.
-    pub(super) fn append(&mut self, line: &[u8]) -> anyhow::Result<()> {
+    fn append(&mut self, line: &[u8]) -> anyhow::Result<()> {
         self.append_locked(line).with_context(|| format!("{} cannot be written", self.path.display()))
     }
 
