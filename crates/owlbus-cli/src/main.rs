@@ -32,13 +32,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Pipe(pipe::Arguments),
+    Pipe(Box<pipe::Arguments>),
     Match(matching::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Pipe(arguments) => pipe::run(arguments),
+        Command::Pipe(arguments) => pipe::run(*arguments),
         Command::Match(arguments) => matching::run(&arguments),
     };
     done.unwrap_or_else(|error| {
